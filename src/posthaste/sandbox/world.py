@@ -1,0 +1,129 @@
+"""The world: every Mac, every phone, and the journal that both are made from.
+
+`record` is the only way to change it: the journal first, then the state, so that what was answered is also on disk. How
+a send goes is told in `sending`, what a program hears over HTTP in `bluebubbles` and `control`. Nothing is bounded but
+by the world's life, because a test must be able to count everything that ever happened in it.
+"""
+
+import asyncio
+from collections.abc import Callable
+from typing import assert_never
+
+import httpx2
+
+from posthaste.clock import Clock
+from posthaste.ids import Ids
+from posthaste.sandbox.entries import (
+    AnyEntry,
+    ChatOpened,
+    HookDropped,
+    HookKept,
+    MacKept,
+    MacTurned,
+    Promised,
+    Received,
+    Row,
+    Wrote,
+)
+from posthaste.sandbox.journal import Journal
+from posthaste.sandbox.mac import Mac
+from posthaste.sandbox.webhooks import Webhooks
+
+
+class World:
+    """A simulated world; make one inside a running event loop, or at least use it there."""
+
+    def __init__(self, clock: Clock, ids: Ids, journal: Journal, post: httpx2.AsyncClient) -> None:
+        self.clock = clock
+        self.journal = journal
+        self.webhooks = Webhooks(post)
+        self.macs: dict[str, Mac] = {}
+        self.received: list[Received] = []
+        self.wrote: list[Wrote] = []
+        self.promises: dict[str, Promised] = {}
+        self.version = 0
+        self._ids = ids
+        self._line_macs: dict[str, str] = {}
+        self._due: set[asyncio.TimerHandle] = set()
+        for entry in journal.entries():
+            self._apply(entry)
+
+    def record(self, *entries: AnyEntry) -> None:
+        """Keep what happened, then let it be so."""
+        self.journal.append(*entries)
+        for entry in entries:
+            self._apply(entry)
+
+    def now_ms(self) -> int:
+        return self.clock.now_ms()
+
+    def new_id(self) -> str:
+        return self._ids.new(self.now_ms())
+
+    def new_guid(self) -> str:
+        """Return a message guid in Apple's spelling."""
+        digits = self._ids.secret(128).upper()
+        return f"{digits[:8]}-{digits[8:12]}-{digits[12:16]}-{digits[16:20]}-{digits[20:]}"
+
+    def mac_of_line(self, phone: str) -> Mac | None:
+        mac_id = self._line_macs.get(phone)
+        return self.macs.get(mac_id) if mac_id else None
+
+    def open_chat(self, mac: Mac, address: str) -> ChatOpened:
+        """Return the conversation of a Mac with a person, begun now if there is none."""
+        known = mac.chat_with(address)
+        if known:
+            return known
+        chat = ChatOpened(mac.id, len(mac.chats) + 1, mac.chat_guid_for(address), address)
+        self.record(chat)
+        return chat
+
+    def later(self, delay_ms: int, act: Callable[[], None]) -> None:
+        """Do something after a while, unless the world is closed before."""
+
+        def run() -> None:
+            self._due.discard(handle)
+            act()
+
+        handle = asyncio.get_running_loop().call_later(delay_ms / 1000, run)
+        self._due.add(handle)
+
+    async def close(self) -> None:
+        """Let nothing more happen."""
+        for handle in self._due:
+            handle.cancel()
+        self._due.clear()
+        await self.webhooks.close()
+
+    def _apply(self, entry: AnyEntry) -> None:
+        self.version += 1
+        match entry:
+            case MacKept():
+                self._keep_mac(entry)
+            case MacTurned(mac, is_up):
+                self.macs[mac].is_up = is_up
+            case HookKept():
+                self.macs[entry.mac].keep_hook(entry)
+            case HookDropped(mac, hook_id):
+                self.macs[mac].hooks.pop(hook_id, None)
+            case ChatOpened():
+                self.macs[entry.mac].open_chat(entry)
+            case Row():
+                self.macs[entry.mac].keep_row(entry)
+                self.promises.pop(entry.guid, None)
+            case Received():
+                self.received.append(entry)
+            case Wrote():
+                self.wrote.append(entry)
+            case Promised():
+                self.promises[entry.guid] = entry
+            case _:
+                assert_never(entry)
+
+    def _keep_mac(self, kept: MacKept) -> None:
+        known = self.macs.get(kept.id)
+        if known:
+            known.settings = kept
+        else:
+            self.macs[kept.id] = Mac(kept)
+        self._line_macs[kept.phone] = kept.id
