@@ -1,0 +1,101 @@
+"""Translate one SQL text into each database's own.
+
+Three things differ: how a parameter is written, how a list is given (`IN EACH(:ids)`), and `/*pg … */`, a comment
+to SQLite and text to PostgreSQL. String literals, quoted names and other comments stay as they are. Translations
+are kept, so a statement costs a look-up each time but the first. Nothing here builds SQL from values.
+"""
+
+import re
+from collections.abc import Iterable
+from dataclasses import dataclass
+from functools import lru_cache
+from typing import cast
+
+import msgspec
+
+from posthaste.store.transaction import Params
+
+_TOKEN = re.compile(
+    r"""
+    (?P<verbatim> '(?:[^']|'')*' | "(?:[^"]|"")*" | --[^\n]* )
+    | /\*pg\b (?P<postgres> .*? ) \*/
+    | (?P<comment> /\*.*?\*/ )
+    | \b (?P<negated> NOT\s+ )? IN\s+EACH\s*\(\s* : (?P<list> \w+ ) \s*\)
+    | (?<! [:\w] ) : (?P<name> [A-Za-z_]\w* )
+    | (?P<percent> % )
+    """,
+    re.VERBOSE | re.DOTALL | re.IGNORECASE,
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Statement:
+    """A translated text, and which of its parameters are lists."""
+
+    text: str
+    lists: tuple[str, ...]
+
+
+@lru_cache(maxsize=2048)
+def for_sqlite(sql: str) -> Statement:
+    """Write a statement as SQLite reads it."""
+    return Statement(_TOKEN.sub(_sqlite_token, sql), _lists(sql))
+
+
+@lru_cache(maxsize=2048)
+def for_postgres(sql: str) -> Statement:
+    """Write a statement as psycopg and PostgreSQL read it."""
+    return Statement(_postgres_text(sql), _lists(sql))
+
+
+def script_for_postgres(sql: str) -> str:
+    """Write a script without parameters as PostgreSQL reads it: psycopg leaves `%` alone there."""
+    return _TOKEN.sub(lambda token: token["postgres"] or token[0], sql)
+
+
+def sqlite_params(statement: Statement, params: Params) -> Params:
+    """Give each list as a JSON text, which is what `json_each` takes."""
+    if not statement.lists:
+        return params
+    lists = {name: msgspec.json.encode(_values(params, name)).decode() for name in statement.lists}
+    return {**params, **lists}
+
+
+def postgres_params(statement: Statement, params: Params) -> Params:
+    """Give each list as a `list`: psycopg makes a record of a tuple, not an array."""
+    if not statement.lists:
+        return params
+    return {**params, **{name: _values(params, name) for name in statement.lists}}
+
+
+def _values(params: Params, name: str) -> list[object]:
+    return list(cast("Iterable[object]", params[name]))
+
+
+def _lists(sql: str) -> tuple[str, ...]:
+    return tuple(dict.fromkeys(token["list"] for token in _TOKEN.finditer(sql) if token["list"]))
+
+
+def _sqlite_token(token: re.Match[str]) -> str:
+    if name := token["list"]:
+        return f"{token['negated'] or ''}IN (SELECT value FROM json_each(:{name}))"
+    return token[0]
+
+
+def _postgres_text(sql: str) -> str:
+    return _TOKEN.sub(_postgres_token, sql)
+
+
+def _postgres_token(token: re.Match[str]) -> str:
+    match token.lastgroup:
+        case "list" if token["negated"]:
+            return f"<> ALL(%({token['list']})s)"
+        case "list":
+            return f"= ANY(%({token['list']})s)"
+        case "name":
+            return f"%({token['name']})s"
+        case "postgres":
+            return _postgres_text(token["postgres"])
+        case _:
+            # psycopg looks for placeholders everywhere, in literals and comments too.
+            return token[0].replace("%", "%%")
