@@ -1,0 +1,134 @@
+"""One HTTP exchange for every channel: how the client is made, and what is certain when a call fails.
+
+An exchange ends in one of three values. `Answer` is whatever the other side said, error pages included. `NeverLeft`
+means that no byte of the request left this machine, so calling again is safe. `NoAnswer` is everything else: the
+request may have been acted on. What an answer means belongs to the channels. Texts of exceptions are never passed on,
+and the library's own log of requests is silenced, because several providers want their password in the URL.
+"""
+
+import asyncio
+import logging
+from collections.abc import Mapping
+from dataclasses import dataclass
+from http.cookiejar import CookieJar, DefaultCookiePolicy
+
+import httpx2
+
+
+@dataclass(frozen=True, slots=True)
+class Answer:
+    """What the other side said; the names of `headers` are lower-case."""
+
+    status: int
+    headers: Mapping[str, str]
+    body: bytes
+
+
+@dataclass(frozen=True, slots=True)
+class NeverLeft:
+    """The request surely stayed here; `is_crowded` if only because too many of ours were under way."""
+
+    why: str
+    is_crowded: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class NoAnswer:
+    """The request may have arrived, and nothing readable came back."""
+
+    why: str
+
+
+@dataclass(frozen=True, slots=True)
+class Limits:
+    """How long to wait for a connection and for the whole exchange, and how much of an answer to read."""
+
+    connect_ms: int
+    answer_ms: int
+    answer_bytes: int
+
+
+def open_client(
+    *,
+    max_connections: int = 1_000,
+    max_idle: int = 100,
+    idle_ms: int = 2_000,
+    transport: httpx2.AsyncBaseTransport | None = None,
+) -> httpx2.AsyncClient:
+    """Make the client that all channels share.
+
+    An idle connection is dropped after `idle_ms`, which must stay below the five seconds after which a Node server
+    closes it: a request that meets a closing connection looks as if it had been sent.
+    """
+    logging.getLogger("httpx2").addFilter(_drop)
+    return httpx2.AsyncClient(
+        trust_env=False,
+        follow_redirects=False,
+        cookies=CookieJar(DefaultCookiePolicy(allowed_domains=())),
+        headers={"Accept-Encoding": "identity"},
+        limits=httpx2.Limits(
+            max_connections=max_connections, max_keepalive_connections=max_idle, keepalive_expiry=idle_ms / 1000
+        ),
+        transport=transport,
+    )
+
+
+async def exchange(
+    client: httpx2.AsyncClient,
+    method: str,
+    url: str,
+    *,
+    query: Mapping[str, str],
+    content: bytes | None,
+    limits: Limits,
+) -> Answer | NeverLeft | NoAnswer:
+    """Make one request, once, and say what came of it."""
+    try:
+        request = client.build_request(
+            method, url, params=query, content=content, headers=_headers(content), timeout=_timeout(limits)
+        )
+        async with asyncio.timeout(limits.answer_ms / 1000):
+            return await _converse(client, request, limits.answer_bytes)
+    except httpx2.PoolTimeout:
+        return NeverLeft("no connection was free", is_crowded=True)
+    except httpx2.ConnectTimeout:
+        return NeverLeft("no connection could be made in time")
+    except httpx2.ConnectError:
+        return NeverLeft("no connection could be made")
+    # A host name that cannot be encoded is a UnicodeError out of the resolver.
+    except (httpx2.InvalidURL, httpx2.UnsupportedProtocol, UnicodeError):
+        return NeverLeft("the address is not one that can be called")
+    except (TimeoutError, httpx2.TimeoutException):
+        return NoAnswer("no answer came in time")
+    except httpx2.RequestError:
+        return NoAnswer("the connection broke before the answer was complete")
+
+
+async def _converse(client: httpx2.AsyncClient, request: httpx2.Request, answer_bytes: int) -> Answer | NoAnswer:
+    response = await client.send(request, stream=True)
+    try:
+        body = bytearray()
+        async for chunk in response.aiter_bytes():
+            body += chunk
+            if len(body) > answer_bytes:
+                return NoAnswer("the answer was too long to read")
+        return Answer(response.status_code, _lower(response.headers), bytes(body))
+    finally:
+        await response.aclose()
+
+
+def _headers(content: bytes | None) -> dict[str, str]:
+    return {} if content is None else {"Content-Type": "application/json"}
+
+
+def _timeout(limits: Limits) -> httpx2.Timeout:
+    connect, answer = limits.connect_ms / 1000, limits.answer_ms / 1000
+    return httpx2.Timeout(connect=connect, pool=connect, write=answer, read=answer)
+
+
+def _lower(headers: httpx2.Headers) -> dict[str, str]:
+    return {name.lower(): value for name, value in headers.items()}
+
+
+def _drop(record: logging.LogRecord) -> bool:
+    return False
