@@ -83,9 +83,11 @@ def _e164(text: str, region: str) -> str | None:
     if not _STARTS_LIKE_A_NUMBER.match(candidate):
         return None
     number = _possible(candidate, region)
+    if number is None or number == candidate:
+        return number
     # A trunk prefix is cut off even behind a country code, so that a few hopeless numbers (+310000000) change each
     # time they are read. Such a one would become two leads; it is refused.
-    return number if number is not None and _possible(number, region) == number else None
+    return number if _possible(number, region) == number else None
 
 
 def _possible(text: str, region: str) -> str | None:
@@ -102,8 +104,7 @@ def _possible(text: str, region: str) -> str | None:
 @lru_cache(maxsize=_CACHED_ADDRESSES)
 def _email(text: str) -> str | None:
     try:
-        # Lower-cased before the check too: some capitals become two characters, and the result must be well-formed
-        # itself.
+        # Lower-cased before the check: some capitals become two characters, and the result must be well-formed.
         candidate = normalize("NFC", text.strip().lower())
         checked = validate_email(candidate, check_deliverability=False, test_environment=True)  # allows `.test`
     except EmailNotValidError:
