@@ -6,11 +6,11 @@ the app's state.
 
 from starlette.applications import Starlette
 
-from posthaste.sandbox import bluebubbles, control
+from posthaste.sandbox import bluebubbles, control, page
 from posthaste.sandbox.connection import ConnectionDied, answer_nothing
 from posthaste.sandbox.world import World
 
-ROUTES = [bluebubbles.ROUTES, *control.ROUTES]
+ROUTES = [bluebubbles.ROUTES, *control.ROUTES, *page.ROUTES]
 
 
 def build(world: World) -> Starlette:

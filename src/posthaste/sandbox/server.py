@@ -22,7 +22,7 @@ from posthaste.clock import SystemClock
 from posthaste.ids import Ids
 from posthaste.sandbox.app import build
 from posthaste.sandbox.connection import DyingHttp
-from posthaste.sandbox.journal import DiskJournal
+from posthaste.sandbox.journal import DataFolderInUseError, DiskJournal
 from posthaste.sandbox.sending import resume
 from posthaste.sandbox.world import World
 
@@ -31,6 +31,8 @@ READY_WITHIN_MS = 10_000
 STOP_WITHIN_S = 5.0
 WEBHOOK_CONNECTIONS = 64
 BACKLOG = 512
+HOLD_TRIES = 30
+HOLD_AGAIN_S = 0.1
 
 
 class SandboxError(Exception):
@@ -46,13 +48,13 @@ async def serve(
     ends_with: int | None = None,
 ) -> None:
     """Serve until told to stop, or until the file descriptor `ends_with` reaches its end."""
-    journal = DiskJournal(data_dir)
+    journal = await _hold(data_dir)
     limits = httpx2.Limits(max_connections=WEBHOOK_CONNECTIONS)
     async with httpx2.AsyncClient(limits=limits, trust_env=False) as post:
         world = World(SystemClock(), Ids(), journal, post)
         resume(world)
         try:
-            await _listen(world, _bind(host, port), ready, ends_with)
+            await _listen(world, _bind_remembered(host, port, data_dir / "port"), ready, ends_with)
         finally:
             await world.close()
             journal.close()
@@ -85,8 +87,32 @@ def spawn(data_dir: Path, port: int = 0, ready_within_ms: int = READY_WITHIN_MS)
     sandbox = Sandbox(_first_line(process, ready_within_ms), process)
     if sandbox.url.startswith("http"):
         return sandbox
+    ended = process.poll()
     sandbox.stop()
-    raise SandboxError(f"the sandbox did not start within {ready_within_ms / 1000:g} s on port {port}")
+    said = "did not start in time" if ended is None else f"ended with exit code {ended} before it listened"
+    raise SandboxError(f"the sandbox {said} (data folder {data_dir}, port {port or 'free'})")
+
+
+async def _hold(data_dir: Path) -> DiskJournal:
+    """Open the journal; the sandbox of a parent that was just killed may need a moment to let go of it."""
+    for _ in range(HOLD_TRIES):
+        try:
+            return DiskJournal(data_dir)
+        except DataFolderInUseError:
+            await asyncio.sleep(HOLD_AGAIN_S)
+    return DiskJournal(data_dir)
+
+
+def _bind_remembered(host: str, port: int, memory: Path) -> socket.socket:
+    """Bind the port asked for; if none was, the one of last time, since lines point at it; else a free one."""
+    if port:
+        return _bind(host, port)
+    try:
+        bound = _bind(host, int(memory.read_text()))
+    except (OSError, ValueError, SandboxError):
+        bound = _bind(host, 0)
+    memory.write_text(str(bound.getsockname()[1]))
+    return bound
 
 
 def _bind(host: str, port: int) -> socket.socket:

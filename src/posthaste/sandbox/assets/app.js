@@ -1,0 +1,212 @@
+// The page of the sandbox. It asks for the state once a second and changes only what differs, so that a half-written answer stays.
+// Texts are set as textContent, never as HTML.
+
+const EVERY_MS = 1000;
+const byId = (id) => document.getElementById(id);
+const wall = byId("wall");
+const cards = new Map();
+let version = "";
+let state = { macs: [], phones: [], numbers: [] };
+
+function element(tag, className, text) {
+  const made = document.createElement(tag);
+  if (className) made.className = className;
+  if (text !== undefined) made.textContent = text;
+  return made;
+}
+
+function pretty(number) {
+  const parts = /^\+1(\d{3})(\d{3})(\d{4})$/.exec(number);
+  return parts ? `+1 ${parts[1]} ${parts[2]} ${parts[3]}` : number;
+}
+
+function counted(count, word) {
+  return `${count} ${word}${count === 1 ? "" : "s"}`;
+}
+
+function clock(at) {
+  return new Date(at).toLocaleTimeString([], { hour: "2-digit", minute: "2-digit", second: "2-digit" });
+}
+
+async function post(path, body) {
+  const answer = await fetch(path, {
+    method: "POST",
+    headers: { "Content-Type": "application/json" },
+    body: JSON.stringify(body),
+  });
+  if (!answer.ok) throw new Error((await answer.json().catch(() => ({}))).error || `The sandbox answered ${answer.status}.`);
+}
+
+async function send(from, to, text, error, onSent) {
+  error.textContent = "";
+  try {
+    await post(`phones/${encodeURIComponent(from)}/send`, { to, text });
+    onSent();
+    await refresh();
+  } catch (problem) {
+    error.textContent = problem.message;
+  }
+}
+
+function makeCard(phone) {
+  const card = byId("phone-card").content.firstElementChild.cloneNode(true);
+  const form = card.querySelector("form");
+  const input = form.elements.text;
+  input.id = `answer-${phone.number}`;
+  form.querySelector("label").htmlFor = input.id;
+  form.querySelector("label").textContent = `Answer as ${phone.number}`;
+  card.querySelector("h3").textContent = pretty(phone.number);
+  card.querySelector(".script").textContent = phone.script;
+  card.querySelector(".bubbles").setAttribute("aria-label", `Texts on ${phone.number}`);
+  form.addEventListener("submit", (event) => {
+    event.preventDefault();
+    send(phone.number, card.dataset.line, input.value, card.querySelector(".error"), () => form.reset());
+  });
+  cards.set(phone.number, { card, shown: "", seen: new Set() });
+  return cards.get(phone.number);
+}
+
+function drawBubbles(list, phone, seen) {
+  const hadAny = seen.size > 0;
+  const parts = [];
+  let line = null;
+  phone.bubbles.forEach((bubble, place) => {
+    if (bubble.line !== line) parts.push(element("li", "from", `${pretty(bubble.line)} · ${clock(bubble.at)}`));
+    line = bubble.line;
+    const shown = element("li", `bubble ${bubble.isOwn ? "own" : "theirs"}`, bubble.text);
+    shown.title = new Date(bubble.at).toLocaleString();
+    if (hadAny && !seen.has(bubble.guid)) shown.classList.add("fresh");
+    seen.add(bubble.guid);
+    parts.push(shown);
+    if (bubble.receipt && place === lastTheirs(phone)) parts.push(element("li", "stamp", bubble.receipt));
+  });
+  list.replaceChildren(...parts);
+  list.scrollTop = list.scrollHeight;
+}
+
+function lastTheirs(phone) {
+  return phone.bubbles.findLastIndex((bubble) => !bubble.isOwn);
+}
+
+function drawPhone(phone) {
+  const kept = cards.get(phone.number) || makeCard(phone);
+  const now = JSON.stringify(phone.bubbles);
+  kept.card.dataset.line = phone.lines[0] || "";
+  kept.card.querySelector("form button").disabled = phone.lines.length === 0;
+  kept.card.querySelector("form input").placeholder = phone.lines.length ? `Answer ${pretty(phone.lines[0])}` : "No line to answer";
+  if (now !== kept.shown) drawBubbles(kept.card.querySelector(".bubbles"), phone, kept.seen);
+  kept.shown = now;
+  return kept.card;
+}
+
+function matches(phone, term) {
+  const texts = [phone.number, pretty(phone.number), phone.script, ...phone.bubbles.map((bubble) => bubble.text)];
+  return texts.some((text) => text.toLowerCase().includes(term));
+}
+
+function drawPhones() {
+  const term = byId("find").value.trim().toLowerCase();
+  const shown = state.phones.filter((phone) => matches(phone, term)).map(drawPhone);
+  const hasFocus = wall.contains(document.activeElement);
+  // While somebody types into a card the wall keeps its order, so that the card does not jump away from under the fingers.
+  if (hasFocus) shown.filter((card) => !card.isConnected).forEach((card) => wall.prepend(card));
+  else if (shown.length !== wall.children.length || shown.some((card, place) => wall.children[place] !== card)) {
+    const tops = new Map(shown.map((card) => [card, card.querySelector(".bubbles")]));
+    wall.replaceChildren(...shown);
+    tops.forEach((list) => { list.scrollTop = list.scrollHeight; });
+  }
+  byId("empty").hidden = state.phones.length > 0;
+  byId("more").hidden = !(term && shown.length === 0 && state.phones.length > 0);
+  byId("more").textContent = "No phone matches.";
+}
+
+function drawMacs() {
+  byId("macs").replaceChildren(...state.macs.map((mac) => {
+    const item = element("li");
+    const about = element("div");
+    about.append(element("strong", "", pretty(mac.phone)));
+    const way = mac.privateApi ? "Private API" : "AppleScript";
+    const facts = [`macOS ${mac.macosVersion}`, way, counted(mac.messages, "message"), counted(mac.webhooks, "webhook")];
+    about.append(element("span", "hint", facts.join(" · ")));
+    const isUp = mac.state === "up";
+    const toggle = element("button", "switch", isUp ? "up" : "down");
+    toggle.type = "button";
+    toggle.setAttribute("role", "switch");
+    toggle.setAttribute("aria-checked", String(isUp));
+    toggle.setAttribute("aria-label", `Mac of ${mac.phone}`);
+    toggle.addEventListener("click", () => post(`devices/${mac.id}`, { state: isUp ? "down" : "up" }).then(refresh));
+    item.append(about, toggle);
+    return item;
+  }));
+  if (state.macs.length === 0) byId("macs").append(element("li", "hint", "None yet. Posthaste makes them when it starts."));
+}
+
+function drawLines() {
+  const select = byId("write").elements.to;
+  const lines = state.macs.map((mac) => mac.phone);
+  const shown = [...select.options].map((option) => option.value);
+  if (lines.join() === shown.join()) return;
+  const chosen = select.value;
+  select.replaceChildren(...lines.map((line) => new Option(pretty(line), line)));
+  if (lines.includes(chosen)) select.value = chosen;
+}
+
+async function copy(number, button) {
+  await navigator.clipboard.writeText(number);
+  button.textContent = "Copied";
+  setTimeout(() => { button.textContent = "Copy"; }, 1500);
+}
+
+function drawNumbers() {
+  if (byId("numbers").children.length) return;
+  byId("numbers").append(...state.numbers.map((scripted) => {
+    const item = element("li");
+    const button = element("button", "copy", "Copy");
+    button.type = "button";
+    button.setAttribute("aria-label", `Copy ${scripted.number}`);
+    button.addEventListener("click", () => copy(scripted.number, button));
+    item.append(
+      element("span", "name", scripted.script),
+      element("span", "number", pretty(scripted.number)),
+      element("span", "says", scripted.says),
+      button,
+    );
+    return item;
+  }));
+}
+
+function say(what, words) {
+  byId("live").dataset.state = what;
+  byId("live").textContent = words;
+}
+
+async function refresh() {
+  try {
+    const answer = await fetch(`state?version=${version}`, { cache: "no-store" });
+    if (answer.status === 200) {
+      state = await answer.json();
+      version = state.version;
+      drawPhones();
+      drawMacs();
+      drawLines();
+      drawNumbers();
+    }
+    say("live", "live");
+  } catch {
+    say("lost", "sandbox not reachable");
+  }
+}
+
+async function watch() {
+  await refresh();
+  setTimeout(watch, EVERY_MS);
+}
+
+byId("find").addEventListener("input", drawPhones);
+byId("write").addEventListener("submit", (event) => {
+  event.preventDefault();
+  const form = event.currentTarget;
+  const { from, to, text } = form.elements;
+  send(from.value, to.value, text.value, form.querySelector(".error"), () => { text.value = ""; });
+});
+watch();

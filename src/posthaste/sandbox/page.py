@@ -1,0 +1,131 @@
+"""The page for a person: the phones with their bubbles, a box to answer, and the Macs with a switch.
+
+The page is plain files out of the package, and asks for `/state` once a second; nothing is fetched from anywhere else.
+What it shows is bounded, what the world keeps is not.
+"""
+
+from functools import cache
+from importlib.resources import files
+
+import msgspec
+from starlette.requests import Request
+from starlette.responses import Response
+from starlette.routing import Route
+
+from posthaste.sandbox.control import iso, mac_json
+from posthaste.sandbox.entries import Received, Wrote
+from posthaste.sandbox.numbers import COURSES, script_of, scripted_numbers
+from posthaste.sandbox.render import Json
+from posthaste.sandbox.world import World
+
+PHONES_SHOWN = 48
+BUBBLES_SHOWN = 40
+
+_TYPES = {"index.html": "text/html", "app.css": "text/css", "app.js": "text/javascript", "icon.svg": "image/svg+xml"}
+_HEADERS = {
+    "Cache-Control": "no-cache",
+    "Content-Security-Policy": "default-src 'self'; base-uri 'none'; form-action 'self'",
+    "X-Content-Type-Options": "nosniff",
+}
+
+
+async def index(request: Request) -> Response:
+    return _asset("index.html")
+
+
+async def asset(request: Request) -> Response:
+    name = request.path_params["name"]
+    return _asset(name) if name in _TYPES else Response("Not Found", 404, media_type="text/plain")
+
+
+async def state(request: Request) -> Response:
+    """Answer what is new since a version, or 204."""
+    world: World = request.app.state.world
+    if request.query_params.get("version") == str(world.version):
+        return Response(status_code=204)
+    body = {
+        "version": world.version,
+        "macs": [_mac(request, world, mac_id) for mac_id in world.macs],
+        "phones": _phones(world),
+        "numbers": _first_of_each_script(),
+    }
+    return Response(msgspec.json.encode(body), media_type="application/json")
+
+
+def _asset(name: str) -> Response:
+    return Response(_read(name), media_type=f"{_TYPES[name]}; charset=utf-8", headers=_HEADERS)
+
+
+@cache
+def _read(name: str) -> bytes:
+    return (files("posthaste.sandbox") / "assets" / name).read_bytes()
+
+
+def _mac(request: Request, world: World, mac_id: str) -> Json:
+    mac = world.macs[mac_id]
+    shown = mac_json(request, mac)
+    del shown["password"]
+    return shown | {"messages": len(mac.rows), "webhooks": len(mac.hooks)}
+
+
+def _phones(world: World) -> list[Json]:
+    """Return the phones that were used last, the latest first."""
+    items: list[Received | Wrote] = [*world.received, *world.wrote]
+    by_number: dict[str, list[Received | Wrote]] = {}
+    for item in sorted(items, key=_at):
+        by_number.setdefault(item.to if isinstance(item, Received) else item.sender, []).append(item)
+    latest = sorted(by_number.items(), key=lambda phone: _at(phone[1][-1]), reverse=True)
+    return [_phone(world, number, items) for number, items in latest[:PHONES_SHOWN]]
+
+
+def _phone(world: World, number: str, items: list[Received | Wrote]) -> Json:
+    lines = dict.fromkeys(_line(item) for item in reversed(items))
+    return {
+        "number": number,
+        "script": script_of(number),
+        "lines": [line for line in lines if world.mac_of_line(line)],
+        "total": len(items),
+        "bubbles": [_bubble(world, item) for item in items[-BUBBLES_SHOWN:]],
+    }
+
+
+def _bubble(world: World, item: Received | Wrote) -> Json:
+    return {
+        "guid": item.guid,
+        "isOwn": isinstance(item, Wrote),
+        "line": _line(item),
+        "text": item.text,
+        "at": iso(_at(item)),
+        "receipt": _receipt(world, item),
+    }
+
+
+def _receipt(world: World, item: Received | Wrote) -> str:
+    """Return what the sending Mac knows of a text by now."""
+    mac = world.mac_of_line(_line(item))
+    row = mac.row_of(item.guid) if mac and isinstance(item, Received) else None
+    if row is None:
+        return ""
+    return "read" if row.read_at else "delivered" if row.delivered_at else "sent"
+
+
+def _line(item: Received | Wrote) -> str:
+    return item.sender if isinstance(item, Received) else item.to
+
+
+def _at(item: Received | Wrote) -> int:
+    return item.received_at if isinstance(item, Received) else item.sent_at
+
+
+@cache
+def _first_of_each_script() -> list[Json]:
+    firsts: dict[str, str] = {}
+    for number, script in scripted_numbers():
+        firsts.setdefault(script, number)
+    return [
+        {"number": number, "script": script, "says": COURSES[script_of(number)].says}
+        for script, number in firsts.items()
+    ]
+
+
+ROUTES = [Route("/", index), Route("/assets/{name}", asset), Route("/state", state)]
