@@ -1,28 +1,51 @@
-"""What the store itself can fail with; the databases' own errors pass through unchanged.
+"""What the store itself fails with, as leaves of the tree in `core.errors`.
 
-Nothing here speaks of messages or lines: a caller that wants a code and an HTTP status makes them from these.
+A mistake in our own SQL or a broken constraint passes through as the database's own error: nobody but a bug report
+can use it.
 """
 
+# ruff: noqa: N818 - as in core.errors.
 
-class StoreError(Exception):
-    """The store cannot do what was asked."""
-
-
-class StoreClosedError(StoreError):
-    """The store was closed before the action began."""
+from posthaste.core.errors import SettingError, Unavailable
 
 
-class CommitInDoubtError(StoreError):
+class StoreUnavailable(Unavailable):
+    """The database cannot work now: no connection, a full disk, a lock held for too long. Nothing has happened."""
+
+    def __init__(self, message: str) -> None:
+        super().__init__(message, code="STORE_UNAVAILABLE")
+
+
+class StoreClosed(Unavailable):
+    """The store was closed before the action began. Nothing has happened."""
+
+    def __init__(self) -> None:
+        super().__init__("The store is closed", code="STORE_CLOSED")
+
+
+class TransactionLost(Unavailable):
+    """The database ended the transaction by itself. Nothing has happened."""
+
+    def __init__(self) -> None:
+        super().__init__("The database ended the transaction", code="TRANSACTION_LOST")
+
+
+class CommitInDoubt(Unavailable):
     """The connection was lost during COMMIT: the action may have happened or not, and it is not run again."""
 
+    def __init__(self) -> None:
+        super().__init__("The database did not say whether it committed", code="COMMIT_IN_DOUBT")
 
-class TransactionLostError(StoreError):
-    """The database ended the transaction by itself, so nothing that the action did has happened."""
 
-
-class SchemaError(StoreError):
+class SchemaMismatch(SettingError):
     """The database's schema is newer than this program, or older and not to be migrated."""
 
+    def __init__(self, message: str) -> None:
+        super().__init__(message, code="SCHEMA_MISMATCH")
 
-class FolderInUseError(StoreError):
+
+class FolderInUse(SettingError):
     """Another process holds the data folder."""
+
+    def __init__(self, message: str) -> None:
+        super().__init__(message, code="FOLDER_IN_USE")

@@ -11,7 +11,7 @@ from typing import Concatenate, ParamSpec, TypeVar
 
 from posthaste.clock import Clock
 from posthaste.ids import Ids
-from posthaste.store.errors import StoreClosedError
+from posthaste.store.errors import StoreClosed
 from posthaste.store.jobs import run_calls
 from posthaste.store.migrating import fresh_image
 from posthaste.store.sqlite_transaction import SqliteTransaction, connect_memory
@@ -94,7 +94,7 @@ class InlineStore:
 
     def _open(self) -> SqliteTransaction:
         if self._is_closed:
-            raise StoreClosedError("the store is closed")
+            raise StoreClosed
         return SqliteTransaction(self._connection, self._ids, self._clock.now_ms())
 
     def _roll_back(self) -> None:

@@ -12,7 +12,7 @@ from contextlib import suppress
 from queue import Empty, SimpleQueue
 from typing import Any, Protocol
 
-from posthaste.store.errors import StoreClosedError
+from posthaste.store.errors import StoreClosed
 from posthaste.store.jobs import Job, deliver, report_to
 from posthaste.store.wakes import Wakes
 
@@ -52,7 +52,7 @@ class Lane:
         await self._room.acquire()
         if self._is_closed:
             self._room.release()
-            raise StoreClosedError("the store is closed")
+            raise StoreClosed
         future: asyncio.Future[Any] = self._loop.create_future()
         self._queue.put(Job(future, action, args, kwargs))
         return await future

@@ -9,20 +9,20 @@ import os
 from collections.abc import Callable
 from pathlib import Path
 
-from posthaste.store.errors import FolderInUseError
+from posthaste.store.errors import FolderInUse
 
 NAME = "posthaste.lock"
 
 
 def hold(folder: Path) -> Callable[[], None]:
-    """Take the folder's lock, or raise `FolderInUseError`; return how to let go of it."""
+    """Take the folder's lock, or raise `FolderInUse`; return how to let go of it."""
     descriptor = os.open(folder / NAME, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
     try:
         fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
     except BlockingIOError:
         holder = os.pread(descriptor, 32, 0).decode("ascii", "replace").strip()
         os.close(descriptor)
-        raise FolderInUseError(f"{folder} is in use by process {holder or '(unknown)'}") from None
+        raise FolderInUse(f"{folder} is in use by process {holder or '(unknown)'}") from None
     os.ftruncate(descriptor, 0)
     os.pwrite(descriptor, f"{os.getpid()}\n".encode(), 0)
     held = [descriptor]

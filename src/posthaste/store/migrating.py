@@ -12,7 +12,7 @@ from functools import cache
 from importlib import resources
 from typing import Protocol
 
-from posthaste.store.errors import SchemaError
+from posthaste.store.errors import SchemaMismatch
 from posthaste.store.sqlite_transaction import prepare
 
 
@@ -58,7 +58,7 @@ def update(schema: Schema, migrations: Sequence[Migration]) -> list[str]:
 def require_current(schema: Schema, migrations: Sequence[Migration]) -> None:
     """Refuse a database that has not got all migrations."""
     if first := missing(schema, migrations):
-        raise SchemaError(f"the database lacks migration {first[0].id}: run `posthaste migrate` first")
+        raise SchemaMismatch(f"the database lacks migration {first[0].id}: run `posthaste migrate` first")
 
 
 def missing(schema: Schema, migrations: Sequence[Migration]) -> list[Migration]:
@@ -70,7 +70,7 @@ def not_applied(applied: Sequence[str], migrations: Sequence[Migration]) -> list
     """Return the migrations whose ids are not among those applied; an applied one that is unknown is an error."""
     unknown = sorted(set(applied) - {each.id for each in migrations})
     if unknown:
-        raise SchemaError(f"the database has migration {unknown[-1]}, which this version of Posthaste does not know")
+        raise SchemaMismatch(f"the database has migration {unknown[-1]}, which this version of Posthaste does not know")
     return [each for each in migrations if each.id not in applied]
 
 
@@ -107,7 +107,7 @@ class SqliteSchema:
                 self._connection.execute(statement)
             self._connection.execute(NOTE, {"id": migration.id})
         if broken := self._connection.execute("PRAGMA foreign_key_check").fetchall():
-            raise SchemaError(f"a migration leaves {len(broken)} rows that refer to nothing")
+            raise SchemaMismatch(f"a migration leaves {len(broken)} rows that refer to nothing")
         return [each.id for each in todo]
 
 

@@ -13,10 +13,10 @@ from pathlib import Path
 from urllib.parse import unquote
 
 from posthaste.clock import Clock
+from posthaste.core.errors import SettingError
 from posthaste.ids import Ids
 from posthaste.store import migrating
 from posthaste.store.base import Store
-from posthaste.store.errors import StoreError
 from posthaste.store.sqlite import SqliteStore
 from posthaste.store.sqlite_transaction import connect_writer
 
@@ -52,7 +52,7 @@ def sqlite_path(url: str) -> Path:
     """Return the file that a SQLite URL names."""
     path = Path("/" + unquote(url.removeprefix(_SQLITE)).lstrip("/"))
     if not url.startswith(_SQLITE) or path == Path("/"):
-        raise StoreError(f"not a database URL: it must begin with {_SQLITE}/ or {_POSTGRES[0]}")
+        raise SettingError(f"not a database URL: it must begin with {_SQLITE}/ or {_POSTGRES[0]}")
     return path
 
 
@@ -81,7 +81,7 @@ def _sqlite_schema(path: Path) -> Iterator[migrating.Schema]:
     try:
         connection = connect_writer(path)
     except (OSError, sqlite3.OperationalError) as error:
-        raise StoreError(f"cannot open {path}: {error}") from error
+        raise SettingError(f"cannot open {path}: {error}") from error
     try:
         yield migrating.SqliteSchema(connection)
     finally:

@@ -10,9 +10,9 @@ from collections.abc import Sequence
 
 from posthaste.clock import Clock
 from posthaste.ids import Ids
-from posthaste.store.errors import TransactionLostError
+from posthaste.store.errors import TransactionLost
 from posthaste.store.jobs import Job
-from posthaste.store.sqlite_transaction import SqliteTransaction
+from posthaste.store.sqlite_transaction import SqliteTransaction, as_ours
 
 BATCH_MS = 20
 """A batch is committed after this time although jobs are left, so that the first ones need not wait for the last."""
@@ -21,7 +21,7 @@ BATCH_MS = 20
 def fail_all(jobs: Sequence[Job], error: BaseException) -> None:
     """Have all callers get one error."""
     for job in jobs:
-        job.fail(error)
+        job.fail(as_ours(error))
 
 
 class SqliteRunner:
@@ -57,7 +57,7 @@ class SqliteRunner:
         try:
             done = self._run_behind_savepoints(jobs)
             self._commit()
-        except (sqlite3.Error, TransactionLostError):
+        except (sqlite3.Error, TransactionLost):
             self._roll_back()
             for job in jobs:
                 self._run_alone(job)
@@ -79,13 +79,13 @@ class SqliteRunner:
         try:
             job.run(self._open())
         except BaseException as error:
-            job.fail(error)
+            job.fail(as_ours(error))
             self._take_back()
         self._connection.execute("RELEASE action")
 
     def _take_back(self) -> None:
         if not self._connection.in_transaction:
-            raise TransactionLostError("the database ended the transaction of a whole batch")
+            raise TransactionLost
         self._connection.execute("ROLLBACK TO action")
 
     def _run_alone(self, job: Job) -> None:
@@ -96,7 +96,7 @@ class SqliteRunner:
             job.run(self._open())
             self._commit()
         except BaseException as error:
-            job.fail(error)
+            job.fail(as_ours(error))
             self._roll_back()
 
     def _open(self) -> SqliteTransaction:

@@ -7,11 +7,13 @@ the stores' business.
 import sqlite3
 from collections.abc import Callable, Iterable
 from pathlib import Path
+from typing import Any, cast
 from urllib.parse import quote
 
+from posthaste.core.errors import SettingError
 from posthaste.ids import Ids
 from posthaste.store.dialect import for_sqlite, sqlite_params
-from posthaste.store.errors import StoreError, TransactionLostError
+from posthaste.store.errors import StoreUnavailable, TransactionLost
 from posthaste.store.transaction import Params, Row
 
 _NOTHING: Params = {}
@@ -76,7 +78,29 @@ class SqliteTransaction:
     def _check_open(self) -> None:
         # A full disk may end the transaction; had the action swallowed that, its next statement would commit by itself.
         if not self._connection.in_transaction:
-            raise TransactionLostError("the database ended this transaction")
+            raise TransactionLost
+
+
+_OUT_OF_ORDER = frozenset(
+    {
+        sqlite3.SQLITE_BUSY,
+        sqlite3.SQLITE_LOCKED,
+        sqlite3.SQLITE_READONLY,
+        sqlite3.SQLITE_IOERR,
+        sqlite3.SQLITE_CORRUPT,
+        sqlite3.SQLITE_FULL,
+        sqlite3.SQLITE_CANTOPEN,
+    }
+)
+
+
+def as_ours(error: BaseException) -> BaseException:
+    """Make of SQLite's errors that are the machine's fault our own; all others stay what they are."""
+    if isinstance(error, sqlite3.Error) and (getattr(error, "sqlite_errorcode", 0) & 0xFF) in _OUT_OF_ORDER:
+        ours = StoreUnavailable(f"the database cannot work now: {error}")
+        ours.__cause__ = error
+        return ours
+    return error
 
 
 def only(rows: list[Row]) -> Row | None:
@@ -95,10 +119,10 @@ class StringAgg:
         self._parts: list[str] = []
         self._separator = ""
 
-    def step(self, text: str | None, separator: str) -> None:
+    def step(self, text: object, separator: object) -> None:
         if text is not None:
             self._parts.append(str(text))
-            self._separator = separator
+            self._separator = str(separator)
 
     def finalize(self) -> str | None:
         return self._separator.join(self._parts) if self._parts else None
@@ -113,7 +137,7 @@ def connect_writer(path: Path) -> sqlite3.Connection:
     mode: tuple[str] = connection.execute("PRAGMA journal_mode = WAL").fetchone()
     if mode[0] != "wal":
         connection.close()
-        raise StoreError(f"{path}: this file system does not carry SQLite's write-ahead log")
+        raise SettingError(f"{path}: this file system does not carry SQLite's write-ahead log")
     connection.execute("PRAGMA synchronous = FULL")
     # macOS leaves an fsync in the disk's own cache unless told not to; elsewhere this changes nothing.
     connection.execute("PRAGMA fullfsync = ON")
@@ -139,7 +163,8 @@ def connect_memory(image: bytes) -> sqlite3.Connection:
 
 def prepare(connection: sqlite3.Connection) -> sqlite3.Connection:
     """Give a connection what every one of ours has."""
-    connection.create_aggregate("string_agg", 2, StringAgg)
+    # The type stubs know aggregates of one integer only.
+    connection.create_aggregate("string_agg", 2, cast("Any", StringAgg))
     connection.execute("PRAGMA foreign_keys = ON")
     connection.execute("PRAGMA busy_timeout = 5000")
     return connection
@@ -148,7 +173,7 @@ def prepare(connection: sqlite3.Connection) -> sqlite3.Connection:
 def require_version(version: tuple[int, ...] = sqlite3.sqlite_version_info) -> None:
     """Refuse a SQLite that lacks what the statements use."""
     if version < _LEAST_VERSION:
-        raise StoreError(f"SQLite 3.35 or later is needed, this is {'.'.join(map(str, version))}")
+        raise SettingError(f"SQLite 3.35 or later is needed, this is {'.'.join(map(str, version))}")
 
 
 def _connect(uri: str) -> sqlite3.Connection:
