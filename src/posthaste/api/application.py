@@ -1,0 +1,55 @@
+"""The API as one ASGI application: which verbs there are, and what each is given. `app.py` gives it the parts."""
+
+from collections.abc import Callable, Iterable
+
+from starlette.routing import Route, Router
+
+from posthaste.api.batch import accepting
+from posthaste.api.calls import Verb
+from posthaste.api.docs import DocsRoutes
+from posthaste.api.edge import Edge, Nowhere, Resource
+from posthaste.api.health import HealthRoutes
+from posthaste.api.hooks import HookRoutes, Hooks
+from posthaste.api.keyring import Keyring
+from posthaste.api.lines import LineRoutes
+from posthaste.api.messages import MessageRoutes
+from posthaste.api.quotas import Quotas
+from posthaste.api.watch import Watch
+from posthaste.clock import Clock
+from posthaste.ids import Ids
+from posthaste.settings import Settings
+from posthaste.store.base import Store
+
+
+def build(
+    settings: Settings,
+    store: Store,
+    clock: Clock,
+    ids: Ids,
+    hooks: Hooks,
+    *,
+    is_ready: Callable[[], bool] = lambda: True,
+) -> Router:
+    """Return the application. `is_ready` is asked by `/readyz`; everything else answers at once."""
+    keyring = Keyring(store, clock, settings.key_cache_ms)
+    edge = Edge(keyring, Quotas(settings, clock), clock, ids, settings.waiting_max)
+    return _router(edge, verbs(settings, store, clock, hooks, is_ready))
+
+
+def verbs(settings: Settings, store: Store, clock: Clock, hooks: Hooks, is_ready: Callable[[], bool]) -> list[Verb]:
+    """Return every verb of the API, those that are called most at the top."""
+    return [
+        *MessageRoutes(settings, store, accepting(store, settings), Watch(store)).verbs(),
+        *HookRoutes(hooks, settings.body_max_bytes).verbs(),
+        *LineRoutes(settings, store, clock).verbs(),
+        *HealthRoutes(store, is_ready).verbs(),
+        *DocsRoutes().verbs(),
+    ]
+
+
+def _router(edge: Edge, every: Iterable[Verb]) -> Router:
+    by_path: dict[str, dict[str, Verb]] = {}
+    for verb in every:
+        by_path.setdefault(verb.path, {})[verb.method] = verb
+    routes = [Route(path, Resource(edge, methods)) for path, methods in by_path.items()]
+    return Router(routes, redirect_slashes=False, default=Nowhere(edge))

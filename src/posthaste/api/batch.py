@@ -1,0 +1,48 @@
+"""Accepting: submissions that arrive together are accepted in one transaction, which also reads what to answer.
+
+Reading in the same transaction costs less than a second one, and the answer shows what was just written even if a
+sender takes the message in the next millisecond.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from posthaste.actions.accept import Acceptance, Submission, accept
+from posthaste.actions.show import MessageView, message_view
+from posthaste.api.gather import Gatherer
+from posthaste.core.errors import PosthasteError
+from posthaste.settings import Settings
+from posthaste.store.base import Store
+from posthaste.store.transaction import Transaction
+
+
+@dataclass(frozen=True, slots=True)
+class Taken:
+    """One accepted submission and its message as it stood at the commit."""
+
+    acceptance: Acceptance
+    view: MessageView
+
+
+Batch = Gatherer[Submission, Taken]
+
+
+def accepting(store: Store, settings: Settings) -> Batch:
+    """Return the gatherer through which all submissions of this process go."""
+
+    async def run(submissions: Sequence[Submission]) -> Sequence[Taken | Exception]:
+        return await store.write(take, settings, submissions)
+
+    return Gatherer(run, settings.batch_max)
+
+
+def take(tx: Transaction, settings: Settings, submissions: Sequence[Submission]) -> list[Taken | Exception]:
+    """Accept submissions and read back what became of each."""
+    accepted = accept(tx, settings, submissions)
+    return [_taken(tx, one, result) for one, result in zip(submissions, accepted, strict=True)]
+
+
+def _taken(tx: Transaction, one: Submission, result: Acceptance | PosthasteError) -> Taken | Exception:
+    if isinstance(result, PosthasteError):
+        return result
+    return Taken(result, message_view(tx, one.workspace.id, result.message_id))

@@ -1,0 +1,48 @@
+"""The routes of lines: parse, one action, render."""
+
+from dataclasses import dataclass
+
+from posthaste.actions.lines import add_line, change_line
+from posthaste.actions.show import line_views
+from posthaste.api.bodies import read_object
+from posthaste.api.calls import Access, Answer, Call, Verb
+from posthaste.api.messages import id_in_path
+from posthaste.api.parse_line import parse_line_change, parse_new_line
+from posthaste.api.render_line import render_line
+from posthaste.clock import Clock
+from posthaste.settings import Settings
+from posthaste.store.base import Store
+
+
+@dataclass(frozen=True, slots=True)
+class LineRoutes:
+    """What the routes of lines need."""
+
+    settings: Settings
+    store: Store
+    clock: Clock
+
+    def verbs(self) -> list[Verb]:
+        return [
+            Verb("GET", "/api/lines/by-user", self.list, Access.READ),
+            Verb("POST", "/api/lines", self.add, Access.WRITE),
+            Verb("PATCH", "/api/lines/{id}", self.change, Access.WRITE),
+        ]
+
+    async def list(self, call: Call) -> Answer:
+        views = await self.store.read(line_views, call.workspace.id)
+        now = self.clock.now_ms()
+        return Answer(200, {"lines": [render_line(view, now) for view in views]})
+
+    async def add(self, call: Call) -> Answer:
+        body = await read_object(call, self.settings.body_max_bytes)
+        new = parse_new_line(body.fields, call.workspace)
+        view = await self.store.write(add_line, self.settings, call.workspace.id, new)
+        return Answer(201, {"line": render_line(view, self.clock.now_ms())})
+
+    async def change(self, call: Call) -> Answer:
+        line_id = id_in_path(call)
+        body = await read_object(call, self.settings.body_max_bytes)
+        change = parse_line_change(body.fields)
+        view = await self.store.write(change_line, self.settings, call.workspace.id, line_id, change)
+        return Answer(200, {"line": render_line(view, self.clock.now_ms())})

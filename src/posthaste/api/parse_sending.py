@@ -1,0 +1,206 @@
+"""A `POST /api/messages` from its JSON object to a `Sending`, its checks in the order of the documented examples.
+
+In that order the check for an active line stands in the middle, and it alone needs the database. So there are two
+halves: `parse_content` is all that comes before it, `parse_sending` the rest; a caller whose second half fails asks
+for the lines before it passes that error on. Nothing is read from the database here.
+"""
+
+from dataclasses import dataclass
+from urllib.parse import urlsplit
+
+from posthaste.api.fields import Fields, flag, foreign_id, given, own_id, said, text, verbatim, within
+from posthaste.api.parse_timing import parse_timing
+from posthaste.core.addresses import normalise_email, normalise_phone
+from posthaste.core.errors import Refused, shown
+from posthaste.core.messages import CrmIds, MessageType, Sending
+from posthaste.core.workspaces import Workspace
+
+ATTACHMENTS_AT_MOST = 2
+_URL_CHARS = 2048
+_ADDRESS_CHARS = 320
+_UNKNOWN_FIELDS_KEPT = 20
+_UNKNOWN_FIELD_CHARS = 60
+
+_PHONES = ("altPhone1", "altPhone2", "altPhone3")
+_EMAILS = ("altEmail1", "altEmail2", "altEmail3")
+FIELDS = frozenset(
+    (
+        *("message", "messageType", "recipientPhone", "recipientEmail", "recipientName", "fromLineId", "leadId"),
+        *(*_PHONES, *_EMAILS, "scheduledDate", "validUntil", "timezone", "sendWindowStart", "sendWindowEnd"),
+        *("allowedDaysOfWeek", "sendFallbackSmsOnFailed", "batchId", "attachmentUrls", "attachmentNames"),
+        *("ghlContactId", "ghlLocationId", "hsContactId", "hsPortalId", "contactOwnerEmail"),
+    )
+)
+"""Every field that is read; others are listed in the timeline and else ignored."""
+
+
+@dataclass(frozen=True, slots=True)
+class Content:
+    """What is known of a request before its line is looked for."""
+
+    text: str
+    message_type: MessageType
+    from_line_id: str | None
+    attachment_urls: tuple[str, ...]
+    attachment_names: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Recipient:
+    """The addresses of a request, normalised."""
+
+    phone: str | None
+    email: str | None
+    alt_phones: tuple[str | None, str | None, str | None]
+    alt_emails: tuple[str | None, str | None, str | None]
+
+    def is_empty(self) -> bool:
+        return not (self.phone or self.email or any(self.alt_phones) or any(self.alt_emails))
+
+
+def parse_content(fields: Fields, message_max_chars: int) -> Content:
+    """Check what comes before the lines: text, type and attachments."""
+    written = verbatim(fields, "message", most_chars=message_max_chars)
+    attachments = given(fields, "attachmentUrls")
+    if written is None and (attachments is None or attachments == []):
+        raise Refused("Message and attachmentUrls cannot both be empty", code="MESSAGE_EMPTY")
+    message_type = _message_type(fields)
+    urls = _urls(attachments)
+    return Content(written or "", message_type, own_id(fields, "fromLineId"), urls, _names(fields))
+
+
+def parse_sending(fields: Fields, content: Content, workspace: Workspace) -> Sending:
+    """Check the rest and return the whole request."""
+    timing = parse_timing(fields, workspace.timezone)
+    lead_id = own_id(fields, "leadId")
+    recipient = _recipient(fields, workspace.region)
+    crm = _crm_ids(fields)
+    if lead_id is None and recipient.is_empty() and not (crm.ghl_contact_id or crm.hs_contact_id):
+        raise Refused(
+            "Either recipientEmail or recipientPhone is required (in body or on the lead when leadId is provided).",
+            code="NO_RECIPIENT",
+        )
+    send_fallback = _send_fallback(fields)
+    sending = Sending(
+        text=content.text,
+        message_type=content.message_type,
+        phone=recipient.phone,
+        email=recipient.email,
+        name=text(fields, "recipientName"),
+        from_line_id=content.from_line_id,
+        lead_id=lead_id,
+        alt_phones=recipient.alt_phones,
+        alt_emails=recipient.alt_emails,
+        scheduled_at=timing.scheduled_at,
+        valid_until=timing.valid_until,
+        window=timing.window,
+        send_fallback=send_fallback,
+        batch_id=text(fields, "batchId"),
+        crm=crm,
+        contact_owner_email=_email(fields, "contactOwnerEmail"),
+        attachment_urls=content.attachment_urls,
+        attachment_names=content.attachment_names,
+        unknown_fields=_unknown(fields),
+    )
+    _refuse_attachments(content)
+    return sending
+
+
+def _message_type(fields: Fields) -> MessageType:
+    value = given(fields, "messageType")
+    if value is None:
+        return MessageType.IMESSAGE
+    try:
+        return MessageType(value.strip() if isinstance(value, str) else "")
+    except ValueError:
+        raise Refused("Invalid messageType. Must be email, sms, or imessage", code="INVALID_MESSAGE_TYPE") from None
+
+
+def _urls(attachments: object) -> tuple[str, ...]:
+    if attachments is None:
+        return ()
+    if not isinstance(attachments, list):
+        raise Refused("attachmentUrls must be an array", code="ATTACHMENT_URLS_NOT_ARRAY")
+    if len(attachments) > ATTACHMENTS_AT_MOST:
+        raise Refused("Maximum 2 attachments per message", code="TOO_MANY_ATTACHMENTS")
+    return tuple(_url(value) for value in attachments)
+
+
+def _url(value: object) -> str:
+    if not isinstance(value, str) or not _is_web_address(value.strip()):
+        raise Refused(f"attachmentUrls must hold http or https URLs, got {said(value)}", code="INVALID_ATTACHMENT_URL")
+    return within("attachmentUrls", value.strip(), _URL_CHARS)
+
+
+def _is_web_address(value: str) -> bool:
+    try:
+        parts = urlsplit(value)
+    except ValueError:  # an unclosed bracket in the host
+        return False
+    return parts.scheme in ("http", "https") and bool(parts.hostname)
+
+
+def _names(fields: Fields) -> tuple[str, ...]:
+    value = given(fields, "attachmentNames")
+    if value is None:
+        return ()
+    if not isinstance(value, list):
+        raise Refused(f"attachmentNames must be an array, got {said(value)}", code="INVALID_TYPE")
+    return tuple(text({"attachmentNames": name}, "attachmentNames") or "" for name in value[:ATTACHMENTS_AT_MOST])
+
+
+def _recipient(fields: Fields, region: str) -> Recipient:
+    return Recipient(
+        phone=_phone(fields, "recipientPhone", region),
+        email=_email(fields, "recipientEmail"),
+        alt_phones=(
+            _phone(fields, "altPhone1", region),
+            _phone(fields, "altPhone2", region),
+            _phone(fields, "altPhone3", region),
+        ),
+        alt_emails=(_email(fields, "altEmail1"), _email(fields, "altEmail2"), _email(fields, "altEmail3")),
+    )
+
+
+def _phone(fields: Fields, name: str, region: str) -> str | None:
+    written = text(fields, name, most_chars=_ADDRESS_CHARS)
+    return None if written is None else normalise_phone(written, region, name)
+
+
+def _email(fields: Fields, name: str) -> str | None:
+    written = text(fields, name, most_chars=_ADDRESS_CHARS)
+    return None if written is None else normalise_email(written, name)
+
+
+def _send_fallback(fields: Fields) -> bool:
+    # Until a workspace can configure a fallback line there is none, and asking for one is refused, not forgotten.
+    if flag(fields, "sendFallbackSmsOnFailed"):
+        raise Refused(
+            "sendFallbackSmsOnFailed is true but fallback SMS is not configured. Configure fallback in workspace"
+            " settings (Settings → Fallback) or set sendFallbackSmsOnFailed to false.",
+            code="FALLBACK_NOT_CONFIGURED",
+        )
+    return False
+
+
+_NO_CRM = CrmIds()
+
+
+def _crm_ids(fields: Fields) -> CrmIds:
+    found = tuple(foreign_id(fields, name) for name in ("ghlContactId", "ghlLocationId", "hsContactId", "hsPortalId"))
+    return CrmIds(*found) if any(found) else _NO_CRM
+
+
+def _unknown(fields: Fields) -> tuple[str, ...]:
+    if fields.keys() <= FIELDS:
+        return ()
+    unknown = [name[:_UNKNOWN_FIELD_CHARS] for name in fields if name not in FIELDS]
+    return tuple(unknown[:_UNKNOWN_FIELDS_KEPT])
+
+
+def _refuse_attachments(content: Content) -> None:
+    # Last, so that every other mistake is told first; never dropped, or "see the attached offer" would go out alone.
+    if content.attachment_urls:
+        raise Refused(
+            f"attachmentUrls cannot be sent yet: {shown(content.attachment_urls[0])}", code="ATTACHMENTS_NOT_SUPPORTED"
+        )
