@@ -36,7 +36,9 @@ from posthaste.channels.http import Answer
 from posthaste.core.outcomes import Accepted, Ambiguous, Deferred, Outcome, Refusal, Rejected
 from posthaste.core.signals import Echo, Inbound, Receipt, Signal
 
-Word = Annotated[str, Meta(min_length=1, max_length=320, pattern=r"^[^\x00]*$")]
+# What is kept must fit a database: no NUL, no number above what JavaScript counts to.
+Text = Annotated[str, Meta(max_length=320, pattern=r"^[^\x00]*$")]
+Word = Annotated[Text, Meta(min_length=1)]
 Number = Annotated[int, Meta(ge=0, lt=2**53)]
 
 _NOT_REGISTERED = 22
@@ -45,12 +47,13 @@ _GROUP, _DIRECT = 43, 45
 _UNREACHED_BY_TUNNEL = frozenset({521, 523, 525, 526, 530})
 _RESOLVE_AGAIN_MS = 1_000
 _DETAIL_CHARS = 200
+_LATEST_AT = 2**53
 
 
 class Handle(Struct, frozen=True):
     """The person at the other end."""
 
-    address: Word
+    address: Text
 
 
 class Chat(Struct, frozen=True, rename="camel"):
@@ -73,9 +76,9 @@ class Row(Struct, frozen=True, rename="camel"):
     text: str | None = None
     handle: Handle | None = None
     error: int | None = None
-    date_created: Number | None = None
-    date_read: Number | None = None
-    date_delivered: Number | None = None
+    date_created: int | None = None
+    date_read: int | None = None
+    date_delivered: int | None = None
     is_delivered: bool | None = None
     is_from_me: bool = False
     item_type: int | None = None
@@ -87,7 +90,15 @@ class Row(Struct, frozen=True, rename="camel"):
     @property
     def delivered_at(self) -> int | None:
         """Return when it was delivered; a row that only says *that* it was lends the time of its making."""
-        return self.date_delivered or (self.date_created if self.is_delivered else None)
+        return _instant(self.date_delivered) or (self.made_at if self.is_delivered else None)
+
+    @property
+    def read_at(self) -> int | None:
+        return _instant(self.date_read)
+
+    @property
+    def made_at(self) -> int | None:
+        return _instant(self.date_created)
 
     @property
     def is_text(self) -> bool:
@@ -105,6 +116,11 @@ class Row(Struct, frozen=True, rename="camel"):
         spellings += [chat.chat_identifier or "" for chat in direct]
         spellings += [self.handle.address] if self.handle else []
         return frozenset(spelling.lower() for spelling in spellings if spelling)
+
+
+def _instant(ms: int | None) -> int | None:
+    # One odd date in an old database must not make the whole page unreadable.
+    return ms if ms and 0 < ms < _LATEST_AT else None
 
 
 class NewChat(Struct, frozen=True):
@@ -183,8 +199,8 @@ def verdict(row: Row) -> Accepted | Rejected | Ambiguous:
     again. Only a time-out (4) is no such word: nobody acknowledged in time, and the text may be on the phone. And a
     receipt beats any error.
     """
-    if not row.error or row.delivered_at or row.date_read:
-        return Accepted(row.guid, row.delivered_at, row.date_read)
+    if not row.error or row.delivered_at or row.read_at:
+        return Accepted(row.guid, row.delivered_at, row.read_at)
     if row.error == _TIMED_OUT:
         return Ambiguous("Apple did not acknowledge the message in time (iMessage error 4)")
     if row.error == _NOT_REGISTERED:
@@ -297,7 +313,7 @@ def _inbound_of(row: Row) -> Sequence[Signal]:
     address = row.handle.address.lower() if row.handle else min(row.direct_addresses, default="")
     # NUL is legal in JSON and in no database of ours.
     text = (row.text or "").replace("\x00", "")
-    return (Inbound(row.guid, row.rowid, address, text, row.date_created or 0),) if address else ()
+    return (Inbound(row.guid, row.rowid, address, text, row.made_at or 0),) if address else ()
 
 
 def report_of(body: bytes) -> Sequence[Signal]:

@@ -41,7 +41,7 @@ class NoAnswer:
 
 @dataclass(frozen=True, slots=True)
 class Limits:
-    """How long to wait for a connection and for the whole exchange, and how much of an answer to read."""
+    """How long each step towards a connection may take, how long the answer, and how much of it is read."""
 
     connect_ms: int
     answer_ms: int
@@ -87,7 +87,7 @@ async def exchange(
         request = client.build_request(
             method, url, params=query, content=content, headers=_headers(content), timeout=_timeout(limits)
         )
-        async with asyncio.timeout(limits.answer_ms / 1000):
+        async with asyncio.timeout(_deadline_s(limits)):
             return await _converse(client, request, limits.answer_bytes)
     except httpx2.PoolTimeout:
         return NeverLeft("no connection was free", is_crowded=True)
@@ -124,6 +124,15 @@ def _headers(content: bytes | None) -> dict[str, str]:
 def _timeout(limits: Limits) -> httpx2.Timeout:
     connect, answer = limits.connect_ms / 1000, limits.answer_ms / 1000
     return httpx2.Timeout(connect=connect, pool=connect, write=answer, read=answer)
+
+
+def _deadline_s(limits: Limits) -> float:
+    """Return when even an answer that drips in byte by byte is given up.
+
+    It must not strike while the three steps towards a connection (a free place, TCP, TLS) still have time: what
+    surely never left would look as if it had, and the library leaves a socket behind whose handshake is cancelled.
+    """
+    return (3 * limits.connect_ms + limits.answer_ms) / 1000
 
 
 def _lower(headers: httpx2.Headers) -> dict[str, str]:

@@ -1,0 +1,160 @@
+"""What a Mac reports by webhook: every event that we know, and the rest, which must be nothing and never an error."""
+
+import json
+from collections.abc import Sequence
+
+import pytest
+from blue import GUID, MADE_AT, PHONE, Json, chat, handle, row
+from hypothesis import given
+from hypothesis import strategies as st
+
+from posthaste.channels.bluebubbles import BlueBubbles
+from posthaste.channels.http import open_client
+from posthaste.core.signals import Echo, Inbound, Receipt, Signal
+
+CHANNEL = BlueBubbles(open_client())
+INBOUND = Inbound("theirs", 41, PHONE, "Yes", MADE_AT)
+
+
+def theirs(**fields: object) -> Json:
+    return row(**{"guid": "theirs", "isFromMe": False, "text": "Yes", "handle": handle(), **fields})
+
+
+def without_chats(**fields: object) -> Json:
+    return {name: value for name, value in row(**fields).items() if name != "chats"}
+
+
+def report(event: str, data: object) -> Sequence[Signal]:
+    return CHANNEL.parse_hook(json.dumps({"type": event, "data": data}).encode())
+
+
+NEW: dict[str, tuple[Json, Signal]] = {
+    "a send that was matched": (row(tempGuid="marker-1"), Echo(GUID, 41, "marker-1")),
+    "the same again, unmatched": (row(), Echo(GUID, 41)),
+    "a send that is already delivered": (row(dateDelivered=5), Echo(GUID, 41, delivered_at=5)),
+    "what a person wrote": (theirs(), INBOUND),
+    "what a person wrote to an older Mac": (theirs(chats=[chat(f"iMessage;-;{PHONE}")]), INBOUND),
+    "a text message by way of an iPhone": (theirs(chats=[chat(f"SMS;-;{PHONE}")]), INBOUND),
+    "a person with an e-mail address": (
+        theirs(handle=handle("Ana@Example.com")),
+        Inbound("theirs", 41, "ana@example.com", "Yes", MADE_AT),
+    ),
+    "a person known by the chat alone": (theirs(handle=None), INBOUND),
+    "a picture without a text": (theirs(text=None), Inbound("theirs", 41, PHONE, "", MADE_AT)),
+    "a text with a NUL": (theirs(text="Y\x00es"), INBOUND),
+    "a text of a date beyond all dates": (theirs(dateCreated=2**60), Inbound("theirs", 41, PHONE, "Yes", 0)),
+    "a thread's answer": (theirs(threadOriginatorGuid=GUID), INBOUND),
+}
+NOTHING_NEW: dict[str, Json] = {
+    "a group": theirs(chats=[chat("any;+;chat1", 43)]),
+    "a tapback": theirs(associatedMessageGuid=f"p:0/{GUID}", associatedMessageType="love"),
+    "our own tapback": row(associatedMessageGuid=f"p:0/{GUID}", associatedMessageType=2000),
+    "a renamed group": theirs(itemType=2),
+    "a person without an address": theirs(handle=None, chats=[chat("any;-;")]),
+    "a person without a chat": theirs(chats=[]),
+    "a send that Apple did not acknowledge": row(error=4),
+    "a guid that no database takes": theirs(guid="a\x00b"),
+    "a number beyond all numbers": theirs(originalROWID=2**60),
+    "a guid of nothing": theirs(guid=""),
+}
+
+
+@pytest.mark.parametrize(("data", "signal"), NEW.values(), ids=NEW)
+def test_a_new_message_is_an_echo_or_what_a_person_wrote(data: Json, signal: Signal) -> None:
+    assert list(report("new-message", data)) == [signal]
+
+
+@pytest.mark.parametrize("data", NOTHING_NEW.values(), ids=NOTHING_NEW)
+def test_what_is_no_text_between_two_is_nothing(data: Json) -> None:
+    assert list(report("new-message", data)) == []
+
+
+@pytest.mark.parametrize(
+    ("fields", "receipt"),
+    [
+        ({"dateDelivered": 5}, Receipt(GUID, 5)),
+        ({"dateDelivered": 5, "isDelivered": True, "dateRead": 6}, Receipt(GUID, 5, 6)),
+        ({"dateRead": 6}, Receipt(GUID, None, 6)),
+        # Delivered without saying when: the time of its making is the nearest that is known.
+        ({"isDelivered": True}, Receipt(GUID, MADE_AT)),
+        # A receipt beats the error of an earlier try.
+        ({"dateDelivered": 5, "error": 25}, Receipt(GUID, 5)),
+    ],
+)
+def test_an_update_without_chats_is_a_receipt(fields: Json, receipt: Receipt) -> None:
+    assert list(report("updated-message", without_chats(**fields))) == [receipt]
+
+
+def test_an_update_with_an_error_says_so() -> None:
+    (receipt,) = report("updated-message", without_chats(error=22))
+    assert isinstance(receipt, Receipt)
+    assert receipt.external_id == GUID
+    assert "22" in (receipt.error or "")
+
+
+@pytest.mark.parametrize("fields", [{}, {"dateEdited": 5}, {"error": 4}, {"isFromMe": False, "dateRead": 5}])
+def test_an_update_that_changes_nothing_for_us_is_nothing(fields: Json) -> None:
+    assert list(report("updated-message", without_chats(**fields))) == []
+
+
+def test_a_failed_send_is_an_echo_with_its_error_and_our_marker() -> None:
+    (echo,) = report("message-send-error", without_chats(error=25, tempGuid="marker-1"))
+    assert isinstance(echo, Echo)
+    assert (echo.external_id, echo.cursor, echo.marker) == (GUID, 41, "marker-1")
+    assert "25" in (echo.error or "")
+
+
+@pytest.mark.parametrize("fields", [{"error": 0}, {"error": None}, {"error": 4}])
+def test_a_failed_send_without_a_word_of_failure_is_nothing(fields: Json) -> None:
+    assert list(report("message-send-error", without_chats(**fields))) == []
+
+
+@pytest.mark.parametrize("event", ["typing-indicator", "hello-world", "chat-read-status-changed", "*", ""])
+def test_other_events_are_nothing(event: str) -> None:
+    assert list(report(event, row())) == []
+    assert list(report(event, None)) == []
+
+
+BROKEN = [
+    b"",
+    b"null",
+    b"[]",
+    b"{}",
+    b"\xff\xfe",
+    b'{"type":1}',
+    b'{"type":"new-message"}',
+    b'{"type":"new-message","data":{}}',
+    b'{"type":"new-message","data":{"guid":"\\ud800"}}',
+    b'{"type":"new-message","data":' + b"[" * 100_000,
+]
+
+
+@pytest.mark.parametrize("body", BROKEN)
+def test_a_broken_report_is_nothing(body: bytes) -> None:
+    assert list(CHANNEL.parse_hook(body)) == []
+
+
+JSON = st.recursive(
+    st.none() | st.booleans() | st.integers() | st.floats(allow_nan=False, allow_infinity=False) | st.text(),
+    lambda inner: st.lists(inner, max_size=3) | st.dictionaries(st.text(), inner, max_size=3),
+    max_leaves=8,
+)
+
+
+def instants(signal: Signal) -> Sequence[int]:
+    match signal:
+        case Inbound(cursor=cursor, at=at):
+            return [cursor, at]
+        case Echo(cursor=cursor, delivered_at=delivered_at, read_at=read_at):
+            return [cursor, delivered_at or 0, read_at or 0]
+        case Receipt(delivered_at=delivered_at, read_at=read_at):
+            return [delivered_at or 0, read_at or 0]
+
+
+@given(event=st.sampled_from(["new-message", "updated-message", "message-send-error"]), data=st.data())
+def test_a_report_with_any_field_changed_is_signals_or_nothing(event: str, data: st.DataObject) -> None:
+    name = data.draw(st.sampled_from(sorted(row())))
+    for signal in report(event, row(**{name: data.draw(JSON)})):
+        assert signal.external_id
+        assert "\x00" not in repr(signal)
+        assert all(0 <= at < 2**53 for at in instants(signal))
