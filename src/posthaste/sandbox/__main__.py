@@ -7,7 +7,6 @@ from pathlib import Path
 import click
 import uvloop
 
-from posthaste.sandbox.journal import DataFolderInUseError
 from posthaste.sandbox.server import HOST, SandboxError, serve
 
 
@@ -28,7 +27,7 @@ def main(host: str, port: int, data: Path, ends_with_stdin: bool) -> None:
     try:
         with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
             runner.run(serve(host=host, port=port, data_dir=data, ready=_say, ends_with=ends_with))
-    except (SandboxError, DataFolderInUseError, PermissionError) as error:
+    except SandboxError as error:
         raise click.ClickException(str(error)) from None
     except KeyboardInterrupt:
         sys.exit(130)

@@ -4,10 +4,12 @@ Each route is reached as `/macs/{mac}/api/v1/...`. What is not in the table a re
 reactions, contacts); here it is a plain 404, so that nobody takes an empty answer for a feature.
 """
 
-from starlette.responses import Response
+from starlette.requests import Request
+from starlette.responses import PlainTextResponse, Response
 from starlette.routing import Mount, Route
 
 from posthaste.sandbox import chats, messages
+from posthaste.sandbox.connection import ConnectionDied
 from posthaste.sandbox.entries import HookDropped, HookKept
 from posthaste.sandbox.envelope import (
     Call,
@@ -25,6 +27,14 @@ from posthaste.sandbox.validation import ARRAY, REQUIRED, STRING
 from posthaste.sandbox.webhooks import EVENTS
 
 SERVER_VERSION = "1.9.9"
+
+
+async def unknown(request: Request) -> Response:
+    """Answer for any other path: not there, or nothing at all from a Mac that is down."""
+    mac = request.app.state.world.macs.get(request.path_params["mac"])
+    if mac and not mac.is_up:
+        raise ConnectionDied
+    return PlainTextResponse("Not Found", 404)
 
 
 async def ping(call: Call) -> Response:
@@ -69,9 +79,7 @@ async def count_handles(call: Call) -> Response:
 async def find_hooks(call: Call) -> Response:
     url, hook_id = call.query.get("url"), call.query.get("id")
     hooks = [
-        hook
-        for hook in call.mac.hooks.values()
-        if (not url or hook.url == url) and (not hook_id or str(hook.id) == hook_id)
+        hook for hook in call.mac.hooks.values() if (not url or hook.url == url) and (not hook_id or str(hook.id) == hook_id)
     ]
     return success("Successfully fetched webhooks!", data=[hook_json(hook) for hook in hooks])
 
@@ -112,11 +120,11 @@ def _new_hook(call: Call, url: str, events: list[str]) -> HookKept:
 
 
 def _route(method: str, path: str, endpoint: Endpoint) -> Route:
-    return Route(path, face(endpoint), methods=[method])
+    return Route(f"/api/v1{path}", face(endpoint), methods=[method])
 
 
 ROUTES = Mount(
-    "/macs/{mac}/api/v1",
+    "/macs/{mac}",
     routes=[
         _route("POST", "/message/text", messages.send_text),
         _route("POST", "/message/query", messages.search),
@@ -140,5 +148,6 @@ ROUTES = Mount(
         _route("GET", "/webhook", find_hooks),
         _route("POST", "/webhook", register_hook),
         _route("DELETE", "/webhook/{id}", delete_hook),
+        Route("/{path:path}", unknown, methods=["GET", "POST", "PUT", "PATCH", "DELETE"]),
     ],
 )

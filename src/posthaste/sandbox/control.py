@@ -51,9 +51,7 @@ async def health(world: World, request: Request) -> Response:
 
 
 async def numbers(world: World, request: Request) -> Response:
-    return _answer(
-        [{"number": number, "script": script, "says": COURSES[script].says} for number, script in scripted_numbers()]
-    )
+    return _answer([{"number": number, "script": script, "says": COURSES[script].says} for number, script in scripted_numbers()])
 
 
 async def list_macs(world: World, request: Request) -> Response:

@@ -77,9 +77,7 @@ COURSES: dict[Script, Course] = {
         receipts=0,
     ),
     Script.HANGUP: Course("Takes the text, then the connection dies without an answer.", answer=Answer.HANGUP),
-    Script.LATE: Course(
-        "Answers 504 after two seconds; the text arrives five seconds after that.", answer=Answer.TIMEOUT
-    ),
+    Script.LATE: Course("Answers 504 after two seconds; the text arrives five seconds after that.", answer=Answer.TIMEOUT),
     Script.REFUSED: Course("An error, and surely not sent.", answer=Answer.ERROR, error=SEND_FAILED, receipts=0),
     Script.RECEIPT_TWICE: Course("Delivered, and the receipt comes twice.", receipts=2),
     Script.RECEIPT_FIRST: Course("Delivered; the receipt comes before the answer to the send.", receipt_first=True),

@@ -122,10 +122,7 @@ def _first_of_each_script() -> list[Json]:
     firsts: dict[str, str] = {}
     for number, script in scripted_numbers():
         firsts.setdefault(script, number)
-    return [
-        {"number": number, "script": script, "says": COURSES[script_of(number)].says}
-        for script, number in firsts.items()
-    ]
+    return [{"number": number, "script": script, "says": COURSES[script_of(number)].says} for script, number in firsts.items()]
 
 
 ROUTES = [Route("/", index), Route("/assets/{name}", asset), Route("/state", state)]

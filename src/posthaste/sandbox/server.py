@@ -29,9 +29,10 @@ from posthaste.sandbox.world import World
 HOST = "127.0.0.1"
 READY_WITHIN_MS = 10_000
 STOP_WITHIN_S = 5.0
+EXIT_WITHIN_S = 1.0
 WEBHOOK_CONNECTIONS = 64
 BACKLOG = 512
-HOLD_TRIES = 30
+HOLD_TRIES = 20
 HOLD_AGAIN_S = 0.1
 
 
@@ -87,7 +88,7 @@ def spawn(data_dir: Path, port: int = 0, ready_within_ms: int = READY_WITHIN_MS)
     sandbox = Sandbox(_first_line(process, ready_within_ms), process)
     if sandbox.url.startswith("http"):
         return sandbox
-    ended = process.poll()
+    ended = _exit_code(process)
     sandbox.stop()
     said = "did not start in time" if ended is None else f"ended with exit code {ended} before it listened"
     raise SandboxError(f"the sandbox {said} (data folder {data_dir}, port {port or 'free'})")
@@ -100,7 +101,9 @@ async def _hold(data_dir: Path) -> DiskJournal:
             return DiskJournal(data_dir)
         except DataFolderInUseError:
             await asyncio.sleep(HOLD_AGAIN_S)
-    return DiskJournal(data_dir)
+        except OSError as error:
+            raise SandboxError(f"the sandbox cannot write to {data_dir}: {error.strerror}") from None
+    raise SandboxError(f"another sandbox uses {data_dir}")
 
 
 def _bind_remembered(host: str, port: int, memory: Path) -> socket.socket:
@@ -120,7 +123,8 @@ def _bind(host: str, port: int) -> socket.socket:
         family = socket.AF_INET6 if ":" in host else socket.AF_INET
         return socket.create_server((host, port), family=family, backlog=BACKLOG)
     except OSError as error:
-        raise SandboxError(f"the sandbox cannot listen on {host}:{port}: {error.strerror}") from None
+        why = os.strerror(error.errno) if error.errno else str(error)
+        raise SandboxError(f"the sandbox cannot listen on {host}:{port}: {why}") from None
 
 
 async def _listen(world: World, bound: socket.socket, ready: Callable[[str], None], ends_with: int | None) -> None:
@@ -146,6 +150,14 @@ def _end_at_eof(server: uvicorn.Server, fd: int) -> None:
             server.should_exit = server.force_exit = True
 
     loop.add_reader(fd, readable)
+
+
+def _exit_code(process: subprocess.Popen[bytes]) -> int | None:
+    """Return the exit code of a child that closed its output, which happens a moment before it can be waited for."""
+    try:
+        return process.wait(EXIT_WITHIN_S)
+    except subprocess.TimeoutExpired:
+        return None
 
 
 def _first_line(process: subprocess.Popen[bytes], within_ms: int) -> str:
