@@ -44,5 +44,5 @@ class LineRoutes:
         line_id = id_in_path(call)
         body = await read_object(call, self.settings.body_max_bytes)
         change = parse_line_change(body.fields)
-        view = await self.store.write(change_line, self.settings, call.workspace.id, line_id, change)
+        view = await self.store.write(change_line, call.workspace.id, line_id, change)
         return Answer(200, {"line": render_line(view, self.clock.now_ms())})

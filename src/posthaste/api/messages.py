@@ -88,7 +88,7 @@ class MessageRoutes:
         return Answer(200, render_timeline(message_id, entries))
 
     async def cancel(self, call: Call) -> Answer:
-        await self.store.write(cancel, self.settings, call.workspace.id, id_in_path(call))
+        await self.store.write(cancel, call.workspace.id, id_in_path(call))
         return Answer(200, {"success": True, "status": "cancelled"})
 
 

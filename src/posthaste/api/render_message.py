@@ -3,7 +3,6 @@ out.
 """
 
 from posthaste.actions.show import MessageView
-from posthaste.core.holds import Reason
 from posthaste.core.lifecycle import Status
 from posthaste.core.messages import Message
 from posthaste.core.schedule import render_instant
@@ -49,9 +48,9 @@ def status_of(view: MessageView, *, unknown_as_failed: bool) -> str:
 
 def reason_of(view: MessageView, *, unknown_as_failed: bool) -> str | None:
     """Return the code of what a message waits for."""
-    if view.message.status == Status.UNKNOWN:
-        return None if unknown_as_failed else Reason.OUTCOME_UNKNOWN
-    return None if view.hold is None else view.hold.reason
+    if view.hold is None or (view.message.status == Status.UNKNOWN and unknown_as_failed):
+        return None
+    return view.hold.reason
 
 
 def waits_until(view: MessageView) -> int | None:

@@ -10,7 +10,7 @@ from collections.abc import Awaitable, Callable, Sequence
 from contextlib import suppress
 
 from posthaste.actions.show import MessageView, message_view
-from posthaste.api.gather import Gatherer
+from posthaste.store.gather import Gatherer
 from posthaste.core.errors import PosthasteError
 from posthaste.core.lifecycle import Status
 from posthaste.store.base import Store
@@ -95,9 +95,7 @@ class Watch:
 def is_settled(view: MessageView) -> bool:
     """Tell whether there is something to say of a message: an outcome, or the reason why it is held."""
     match view.message.status:
-        case Status.SENDING:
-            return False
-        case Status.WAITING:
+        case Status.WAITING | Status.SENDING:
             return view.hold is not None and view.hold.reason is not None
         case _:
             return True

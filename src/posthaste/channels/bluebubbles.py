@@ -39,7 +39,7 @@ NEW: Final = "new"
 
 _EVENTS = ("new-message", "updated-message", "message-send-error")
 _HOOKS = "/hooks/bluebubbles/"
-_CHAT_FORMS = ("iMessage;-;", "any;-;")
+_OLD_FORM, _ANY_FORM = "iMessage;-;", "any;-;"
 _FIRST_MACOS_WITH_ANY = 26
 
 _PAGE_ROWS = 1_000
@@ -292,9 +292,15 @@ def _outcome(result: Answer | NeverLeft | NoAnswer, order: Order) -> Outcome:
 
 
 def _chat_guids(device: Connection, address: str) -> Sequence[str]:
-    """Return the names that a chat can have, the one that this Mac gives first; an upgraded Mac may have either."""
-    forms = _CHAT_FORMS[::-1] if _macos(device) >= _FIRST_MACOS_WITH_ANY else _CHAT_FORMS
-    return [form + address for form in forms]
+    """Return the names that a chat can have on this Mac, the likeliest first.
+
+    A Mac that came to macOS 26 by an upgrade may have either; an older one knows nothing of the later form. To ask
+    for too few is harmless: a send that opens a chat lands in the one that is there.
+    """
+    macos = _macos(device)
+    if macos >= _FIRST_MACOS_WITH_ANY:
+        return [_ANY_FORM + address, _OLD_FORM + address]
+    return [_OLD_FORM + address] if macos else [_OLD_FORM + address, _ANY_FORM + address]
 
 
 def _macos(device: Connection) -> int:

@@ -95,8 +95,7 @@ async def exchange(
         return NeverLeft("no connection could be made in time")
     except httpx2.ConnectError:
         return NeverLeft("no connection could be made")
-    # A host name that cannot be encoded is a UnicodeError out of the resolver.
-    except (httpx2.InvalidURL, httpx2.UnsupportedProtocol, UnicodeError):
+    except (httpx2.InvalidURL, httpx2.UnsupportedProtocol):
         return NeverLeft("the address is not one that can be called")
     except (TimeoutError, httpx2.TimeoutException):
         return NoAnswer("no answer came in time")

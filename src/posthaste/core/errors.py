@@ -78,9 +78,7 @@ class TooLarge(PosthasteError):
 
 
 class UnsupportedMediaType(PosthasteError):
-    def __init__(
-        self, message: str = "Request body must be JSON, not multipart", code: str = "UNSUPPORTED_MEDIA_TYPE"
-    ) -> None:
+    def __init__(self, message: str = "Request body must be JSON, not multipart", code: str = "UNSUPPORTED_MEDIA_TYPE") -> None:
         super().__init__(message, code=code, status=415)
 
 

@@ -26,7 +26,8 @@ READING = "BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY"
 CHANNEL = "posthaste"
 
 _NOW = "SELECT floor(extract(epoch FROM clock_timestamp()) * 1000)::bigint"
-_TRIES = 4
+_AGAIN_AFTER_S = (0.02, 0.1, 0.3)
+"""Before an action is run again: at once it would take its locks back before the one it collided with wakes up."""
 _PAUSES_S = (0.05, 0.1, 0.2, 0.4, 0.8, 1.6, 3.2)
 """Between attempts to connect again, six seconds in all."""
 
@@ -71,16 +72,19 @@ class PostgresRunner:
             self._connection.close()
 
     def _run(self, job: Job) -> None:
-        for tries_left in reversed(range(_TRIES)):
+        for pause in (*_AGAIN_AFTER_S, None):
             try:
                 self._run_once(job)
             except psycopg.OperationalError as error:
-                if tries_left and self._changed_nothing(error):
-                    continue
                 job.fail(_as_ours(error))
+                if pause is None or not self._changed_nothing(error):
+                    return
+                self._stopping.wait(pause * (1 + self._ids.jitter()))
             except BaseException as error:
                 job.fail(error)
-            return
+                return
+            else:
+                return
 
     def _changed_nothing(self, error: psycopg.OperationalError) -> bool:
         lost = self._connection is None or self._connection.closed

@@ -54,6 +54,8 @@ CREATE TABLE devices (
 -- Claim: free devices that have due work, oldest first. Idle devices are not in it.
 CREATE INDEX devices_ready ON devices (ready_at) WHERE ready_at IS NOT NULL;
 
+-- A sending identity. Its counts are those of its day, which ends at `usage_until`: a line whose count has reached its limit is
+-- closed until then, without a job that opens it again.
 CREATE TABLE lines (
     id                 TEXT PRIMARY KEY,
     workspace_id       TEXT NOT NULL REFERENCES workspaces (id),
@@ -69,14 +71,12 @@ CREATE TABLE lines (
     new_per_day        INTEGER NOT NULL,
     checks_per_day     INTEGER NOT NULL,
     contact_gap_ms     BIGINT NOT NULL,
-    open_at            BIGINT NOT NULL,
-    new_open_at        BIGINT NOT NULL,
-    usage_day          TEXT NOT NULL,
+    contact_free_at    BIGINT NOT NULL,
+    usage_until        BIGINT NOT NULL,
     usage_total        INTEGER NOT NULL,
     usage_new          INTEGER NOT NULL,
     usage_checks       INTEGER NOT NULL,
     chosen_at          BIGINT NOT NULL,
-    chosen_day         TEXT NOT NULL,
     chosen_total       INTEGER NOT NULL,
     chosen_new         INTEGER NOT NULL,
     created_at         BIGINT NOT NULL,
@@ -223,7 +223,7 @@ CREATE TABLE attempts (
     lease_until    BIGINT NOT NULL,
     occupies       INTEGER NOT NULL,
     opened         INTEGER NOT NULL,
-    usage_day      TEXT NOT NULL,
+    usage_until    BIGINT NOT NULL,
     address        TEXT NOT NULL,
     target         TEXT,
     text           TEXT,

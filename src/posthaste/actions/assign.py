@@ -1,0 +1,163 @@
+"""Choose the line of each draft: the one asked for, the one that already talks with the person, or the next in turn.
+
+A choice is remembered in the conversation, so that accepted messages count and not only sent ones.
+"""
+
+from collections.abc import Iterable
+
+from posthaste.actions.draft import Draft, Why, standing
+from posthaste.core.errors import NotFound, PosthasteError, Refused
+from posthaste.core.lines import Line, take_turn
+from posthaste.core.messages import Lane, MessageType
+from posthaste.settings import Settings
+from posthaste.store import conversations
+from posthaste.store import lines as table
+from posthaste.store.conversations import Conversation
+from posthaste.store.transaction import Transaction
+
+NO_LINES = "No active lines in workspace. Add and activate a line, or provide fromLineId."
+
+#: More lines than a batch has messages are read, so that some without room do not make the choice.
+_SPARE = 32
+_EVERY = 100_000
+
+
+def check_lines(tx: Transaction, workspace_id: str, message_type: MessageType | None, from_line_id: str | None) -> None:
+    """Refuse what no line could carry; asked before the parser's later complaints, which stand behind it in the contract."""
+    kind = message_type or MessageType.IMESSAGE
+    if from_line_id is not None:
+        error = _complaint(table.by_ids(tx, [from_line_id]).get(from_line_id), workspace_id, kind, from_line_id)
+        if error is not None:
+            raise error
+    elif not table.active_in_turn(tx, workspace_id, kind, 1):
+        raise Refused(NO_LINES, code="NO_ACTIVE_LINES")
+
+
+def refuse_without_line(tx: Transaction, workspace_id: str, drafts: list[Draft]) -> None:
+    """Set the error of each draft that no line could carry, before anything is written for it."""
+    asked = table.by_ids(tx, {d.sending.from_line_id for d in drafts if d.sending.from_line_id})
+    carried: dict[MessageType, bool] = {}
+    for draft in drafts:
+        kind, from_line_id = draft.sending.message_type, draft.sending.from_line_id
+        if from_line_id is not None:
+            draft.error = _complaint(asked.get(from_line_id), workspace_id, kind, from_line_id)
+            continue
+        if kind not in carried:
+            carried[kind] = bool(table.active_in_turn(tx, workspace_id, kind, 1))
+        if not carried[kind]:
+            draft.error = Refused(NO_LINES, code="NO_ACTIVE_LINES")
+
+
+def _complaint(line: Line | None, workspace_id: str, message_type: MessageType, line_id: str) -> PosthasteError | None:
+    if line is None or line.workspace_id != workspace_id:
+        return NotFound("Line not found or access denied", code="LINE_NOT_FOUND")
+    if not line.is_active:
+        return Refused(f"fromLineId {line_id} is not active", code="LINE_INACTIVE")
+    if line.message_type != message_type:
+        return Refused(f"fromLineId {line_id} cannot carry messageType {message_type}", code="LINE_TYPE_MISMATCH")
+    return None
+
+
+def assign_lines(tx: Transaction, settings: Settings, workspace_id: str, drafts: list[Draft]) -> None:
+    """Set line, why and lane of each draft, and remember the choice in the conversations."""
+    first = [draft.addresses[0] for draft in drafts]
+    talks = conversations.by_addresses(tx, workspace_id, first)
+    usable = _usable_lines(tx, workspace_id, drafts, talks.values())
+    turns = _Turns(tx, workspace_id, len(drafts))
+    begun: dict[str, str] = {}
+    for draft in drafts:
+        _assign(tx, settings, draft, talks, usable, turns, begun)
+    if begun:
+        _remember(tx, workspace_id, drafts, talks, usable, begun)
+
+
+def _usable_lines(tx: Transaction, workspace_id: str, drafts: list[Draft], talks: Iterable[Conversation]) -> dict[str, Line]:
+    ids = {d.sending.from_line_id for d in drafts if d.sending.from_line_id} | {t.line_id for t in talks if t.line_id}
+    lines = table.by_ids(tx, ids) if ids else {}
+    return {line.id: line for line in lines.values() if line.is_active and line.workspace_id == workspace_id}
+
+
+class _Turns:
+    """The round of lines of each type, read once for a batch and turned as lines are chosen."""
+
+    def __init__(self, tx: Transaction, workspace_id: str, drafts: int) -> None:
+        self._tx, self._workspace_id, self._limit = tx, workspace_id, drafts + _SPARE
+        self._rounds: dict[str, list[Line]] = {}
+
+    def take(self, message_type: str, now: int, *, is_new: bool) -> tuple[Line, Why]:
+        lines = self._rounds.get(message_type)
+        if lines is None:
+            lines = self._rounds[message_type] = self._read(message_type, self._limit)
+        line, has_room = take_turn(lines, now, is_new=is_new)
+        if not has_room and len(lines) == self._limit:
+            lines = self._rounds[message_type] = self._read(message_type, _EVERY)
+            line, has_room = take_turn(lines, now, is_new=is_new)
+        lines.remove(line)
+        lines.append(line.after_choice(now, is_new=is_new))
+        return line, Why.TURN if has_room else Why.NO_ROOM
+
+    def _read(self, message_type: str, limit: int) -> list[Line]:
+        return table.by_turn(self._tx, self._workspace_id, message_type, limit) or table.active_in_turn(
+            self._tx, self._workspace_id, message_type, limit
+        )
+
+
+def _assign(
+    tx: Transaction,
+    settings: Settings,
+    draft: Draft,
+    talks: dict[str, Conversation],
+    usable: dict[str, Line],
+    turns: _Turns,
+    begun: dict[str, str],
+) -> None:
+    address, kind = draft.addresses[0], draft.sending.message_type
+    talk = talks.get(address)
+    draft.lane = lane_of(talk)
+    stuck = begun.get(address) or (talk.line_id if talk else None)
+    if draft.sending.from_line_id is not None:
+        draft.line, draft.why = usable[draft.sending.from_line_id], Why.ASKED_FOR
+    elif settings.sticky_lines and stuck in usable and usable[stuck].message_type == kind:
+        draft.line, draft.why = usable[stuck], Why.STICKY
+    else:
+        draft.line, draft.why = turns.take(kind, tx.now, is_new=draft.lane == Lane.NEW)
+        usable[draft.line.id] = draft.line
+        if talk is not None and talk.line_id is not None and talk.line_id not in usable:
+            conversations.move(tx, talk.workspace_id, [(address, draft.line.id)])
+    if talk is None or talk.line_id is None:
+        begun.setdefault(address, draft.line.id)
+
+
+def lane_of(talk: Conversation | None) -> Lane:
+    """Return the queue of a message to somebody, from what passed between us so far."""
+    if talk is None or talk.opened_at is None:
+        return Lane.NEW
+    return Lane.KNOWN if talk.written_at is None else Lane.REPLY
+
+
+def _remember(
+    tx: Transaction,
+    workspace_id: str,
+    drafts: list[Draft],
+    talks: dict[str, Conversation],
+    usable: dict[str, Line],
+    begun: dict[str, str],
+) -> None:
+    """Begin conversations; where somebody else has begun one meanwhile, its line is the sticky one."""
+    conversations.begin(tx, workspace_id, [(one, line) for one, line in begun.items() if one not in talks])
+    unplaced = [(one, line) for one, line in begun.items() if one in talks]
+    if unplaced:
+        conversations.move(tx, workspace_id, unplaced)
+    now_held = conversations.by_addresses(tx, workspace_id, begun)
+    others = {t.line_id for t in now_held.values() if t.line_id and t.line_id not in usable}
+    usable.update({line.id: line for line in table.by_ids(tx, others).values() if line.is_active} if others else {})
+    for draft in standing(drafts):
+        talk = now_held.get(draft.addresses[0])
+        if talk is None or draft.why not in (Why.TURN, Why.NO_ROOM) or talk.line_id is None or draft.line is None:
+            continue
+        if (
+            talk.line_id != draft.line.id
+            and talk.line_id in usable
+            and usable[talk.line_id].message_type == draft.line.message_type
+        ):
+            draft.line, draft.why = usable[talk.line_id], Why.STICKY

@@ -1,0 +1,107 @@
+"""Write down that attempts are handed over now: the last step before the provider is called, and the last chance not to.
+
+Whatever was true at the claim is asked once more, because an hour may have closed, a message may have been cancelled or an earlier
+attempt may have turned out to have arrived. After this commit the attempt may have been sent, whatever happens to us.
+"""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+
+from posthaste.actions.settle import Case, settle
+from posthaste.core.dispatch import expiry_code
+from posthaste.core.lifecycle import Status, Step
+from posthaste.core.lines import Device
+from posthaste.core.messages import Message
+from posthaste.core.timeline import Code
+from posthaste.core.verdicts import Finish, Retry, Verdict
+from posthaste.settings import Settings
+from posthaste.store import attempts, devices, lines, messages, timeline
+from posthaste.store.attempts import Attempt
+from posthaste.store.timeline import NewEntry
+from posthaste.store.transaction import Transaction
+
+
+@dataclass(frozen=True, slots=True)
+class Handing:
+    """An attempt that is ready to go: where to, and with which words."""
+
+    attempt_id: str
+    owner: str
+    address: str
+    target: str
+    text: str
+
+
+def hand(tx: Transaction, settings: Settings, handings: Sequence[Handing]) -> list[bool]:
+    """Hand attempts over; return for each whether the provider may be called. Where it may not, the attempt is settled here."""
+    found = attempts.by_ids(tx, [one.attempt_id for one in handings])
+    locked = devices.lock(tx, {attempt.device_id for attempt in found.values()})
+    asked = messages.lock(tx, {attempt.message_id for attempt in found.values()})
+    handed: list[tuple[Handing, Attempt]] = []
+    refused: list[Case] = []
+    for handing in handings:
+        attempt = found[handing.attempt_id]
+        if attempt.state != "claimed" or attempt.owner != handing.owner or attempt.lease_until <= tx.now:
+            continue  # The lease is lost; whoever rescues the attempt settles it.
+        verdict = _objection(asked[attempt.message_id], tx.now)
+        if verdict is None:
+            handed.append((handing, attempt))
+        else:
+            refused.append(Case(attempt, verdict, "before the hand-over"))
+    _write(tx, settings, handed, locked)
+    if refused:
+        settle(tx, settings, refused)
+    may_go = {handing.attempt_id for handing, _ in handed}
+    return [one.attempt_id in may_go for one in handings]
+
+
+def _objection(message: Message, now: int) -> Verdict | None:
+    if message.status != Status.SENDING:
+        return Finish(Step.CANCEL, detail=f"the message is {message.status}", never_left=True)
+    if now >= message.expires_at:
+        return Finish(Step.EXPIRE, expiry_code(message), "it expired before the hand-over", never_left=True)
+    if message.window is not None and not message.window.is_open(now):
+        opens_at = message.window.next_open(now)
+        return Retry(opens_at if opens_at is not None else message.expires_at, "its window closed", counts=False)
+    return None
+
+
+def _write(tx: Transaction, settings: Settings, handed: Sequence[tuple[Handing, Attempt]], locked: Mapping[str, Device]) -> None:
+    rows = [
+        {
+            "id": attempt.id,
+            "now": tx.now,
+            "arrives_until": tx.now + settings.start_within_ms + locked[attempt.device_id].arrival_ms,
+            "lease_until": tx.now + settings.lease_ms,
+            "address": handing.address,
+            "target": handing.target,
+            "text": handing.text,
+            "cursor": locked[attempt.device_id].cursor,
+        }
+        for handing, attempt in handed
+    ]
+    if not rows:
+        return
+    attempts.hand(tx, rows)
+    _move_clocks(tx, settings, [attempt for _, attempt in handed], locked)
+    timeline.add(
+        tx,
+        [
+            NewEntry(
+                attempt.workspace_id, attempt.message_id, Code.HANDED, {"attempt": attempt.number, "address": handing.address}
+            )
+            for handing, attempt in handed
+        ],
+    )
+
+
+def _move_clocks(tx: Transaction, settings: Settings, handed: Sequence[Attempt], locked: Mapping[str, Device]) -> None:
+    """Start the gaps anew: the call may begin as late as `start_within_ms` from now, and gaps are counted from there."""
+    latest_start = tx.now + settings.start_within_ms
+    gapped = {a.device_id: locked[a.device_id] for a in handed if locked[a.device_id].gap_ms}
+    if gapped:
+        devices.save_clocks(tx, [replace(one, free_at=latest_start + one.gap_ms) for one in gapped.values()])
+    opened = {attempt.line_id for attempt in handed if attempt.opened}
+    spaced = [line for line in lines.by_ids(tx, opened).values() if line.contact_gap_ms] if opened else []
+    if spaced:
+        lines.save_counts(tx, [replace(one, contact_free_at=latest_start + one.contact_gap_ms) for one in spaced])

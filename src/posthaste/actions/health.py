@@ -1,0 +1,75 @@
+"""The health of devices: what a ping said, and what follows. A device that is down holds its queue; one that is up again is polled."""
+
+from collections.abc import Mapping
+from dataclasses import replace
+
+from posthaste.actions.ready import look_again
+from posthaste.settings import Settings
+from posthaste.store import attempts, devices, messages
+from posthaste.store.devices import Access
+from posthaste.store.transaction import Transaction
+
+
+def take_due_for_health(tx: Transaction, settings: Settings, limit: int) -> list[Access]:
+    return devices.take_due_for_health(tx, settings.health_every_ms, limit)
+
+
+def take_due_for_poll(tx: Transaction, settings: Settings, limit: int) -> list[Access]:
+    return devices.take_due_for_poll(tx, settings.poll_every_ms, limit)
+
+
+def note_health(
+    tx: Transaction,
+    settings: Settings,
+    device_id: str,
+    *,
+    is_up: bool,
+    detail: str,
+    options: Mapping[str, object],
+    cursor: int | None,
+) -> None:
+    """Write what a ping said. One failure is no outage; `failures_until_down` in a row are."""
+    device = devices.lock(tx, [device_id])[device_id]
+    failures = 0 if is_up else device.failures + 1
+    was_up = device.is_up
+    goes_down = not is_up and (failures >= settings.failures_until_down or device.checked_at is None)
+    state = "up" if is_up else "down" if goes_down else device.state
+    changed_at = tx.now if state != device.state else device.state_at
+    devices.save_state(
+        tx,
+        replace(
+            device,
+            state=state,
+            state_reason=None if state == "up" else detail,
+            state_at=changed_at,
+            checked_at=tx.now,
+            failures=failures,
+        ),
+    )
+    if is_up:
+        devices.save_options(tx, device_id, options)
+    if cursor is not None and device.cursor == 0:
+        devices.raise_cursor(tx, device_id, cursor)
+    if not is_up and not goes_down and was_up:
+        devices.hasten(tx, device_id, health_at=tx.now + settings.health_every_ms // 10)
+    if (state == "up") != was_up:
+        _change_state(tx, settings, device_id, is_up=state == "up")
+
+
+def _change_state(tx: Transaction, settings: Settings, device_id: str, *, is_up: bool) -> None:
+    look_again(tx, [device_id])
+    if is_up:
+        # What it did while nobody could ask: receipts, and the fate of what had to be called unknown.
+        devices.hasten(tx, device_id, poll_at=tx.now)
+        attempts.revive_lost(tx, device_id, tx.now - settings.stale_after_ms)
+
+
+def suspect(tx: Transaction, device_id: str) -> None:
+    """A send could not reach the device: ping it now."""
+    devices.hasten(tx, device_id, health_at=tx.now)
+    tx.wake("devices")
+
+
+def open_receipts(tx: Transaction, settings: Settings, device_id: str, limit: int) -> list[str]:
+    """Return the provider's ids of sent messages whose delivery is not known yet."""
+    return messages.without_receipt(tx, device_id, tx.now - settings.receipts_for_ms, limit)

@@ -1,0 +1,183 @@
+"""Lines: added with their device, and changed. What opens or closes a line moves its device's clock in the same transaction."""
+
+from dataclasses import dataclass, replace
+
+from posthaste.actions.ready import look_again
+from posthaste.actions.show import LineView, line_view
+from posthaste.core.errors import NotFound, Refused
+from posthaste.core.lines import Device, Line
+from posthaste.core.windows import day_start_after, zone_named
+from posthaste.core.workspaces import Workspace
+from posthaste.settings import Settings
+from posthaste.store import devices, workspaces
+from posthaste.store import lines as table
+from posthaste.store.devices import Access
+from posthaste.store.transaction import Transaction
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class NewLine:
+    """What a line is made of; None stands for the default of the settings. `device_id` shares a device that is there."""
+
+    channel: str
+    message_type: str
+    url: str = ""
+    secret: str = ""
+    phone: str | None = None
+    email: str | None = None
+    first_name: str | None = None
+    last_name: str | None = None
+    timezone: str | None = None
+    device_id: str | None = None
+    messages_per_day: int | None = None
+    new_per_day: int | None = None
+    checks_per_day: int | None = None
+    device_gap_ms: int | None = None
+    contact_gap_ms: int | None = None
+    check_gap_ms: int | None = None
+    arrival_ms: int | None = None
+    is_sandbox: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class LineChange:
+    """What is to be changed; None leaves it."""
+
+    is_active: bool | None = None
+    messages_per_day: int | None = None
+    new_per_day: int | None = None
+    device_gap_ms: int | None = None
+    contact_gap_ms: int | None = None
+    timezone: str | None = None
+
+
+def add_line(tx: Transaction, settings: Settings, workspace_id: str, new: NewLine) -> LineView:
+    """Add a line and, unless it shares one, its device, which is down until its first ping."""
+    workspace = workspaces.find(tx, workspace_id)
+    if workspace is None:
+        raise NotFound(f"There is no workspace {workspace_id}", code="WORKSPACE_NOT_FOUND")
+    if workspace.is_sandbox != new.is_sandbox:
+        kind = "the sandbox's" if workspace.is_sandbox else "a real"
+        raise Refused(f"Sandbox lines and real lines do not mix: this is {kind} workspace", code="SANDBOX_MISMATCH")
+    timezone = new.timezone or workspace.timezone
+    zone_named(timezone)
+    device = _shared_device(tx, workspace, new) if new.device_id else _add_device(tx, settings, workspace, new)
+    line = _line(tx, settings, workspace, device, new, timezone)
+    table.add(tx, line)
+    return line_view(line, device, tx.now)
+
+
+def _shared_device(tx: Transaction, workspace: Workspace, new: NewLine) -> Device:
+    device = devices.by_ids(tx, [new.device_id or ""]).get(new.device_id or "")
+    if device is None or device.workspace_id != workspace.id:
+        raise NotFound("Device not found or access denied", code="DEVICE_NOT_FOUND")
+    if device.channel != new.channel:
+        raise Refused(f"Device {device.id} speaks {device.channel}, not {new.channel}", code="DEVICE_CHANNEL_MISMATCH")
+    return device
+
+
+def _add_device(tx: Transaction, settings: Settings, workspace: Workspace, new: NewLine) -> Device:
+    device = Device(
+        id=tx.new_id(),
+        workspace_id=workspace.id,
+        channel=new.channel,
+        state="down",
+        state_reason="it was not reached yet",
+        state_at=tx.now,
+        checked_at=None,
+        failures=0,
+        gap_ms=_or(new.device_gap_ms, settings.device_gap_ms),
+        free_at=0,
+        ready_at=None,
+        in_flight=0,
+        max_in_flight=1,
+        check_gap_ms=_or(new.check_gap_ms, settings.check_gap_ms),
+        check_free_at=0,
+        arrival_ms=_or(new.arrival_ms, settings.arrival_ms),
+        cursor=0,
+    )
+    access = Access(device.id, workspace.id, new.channel, new.url.rstrip("/"), new.secret, {}, tx.secret(), 0)
+    devices.add(tx, device, access)
+    tx.wake("devices")
+    return device
+
+
+def _line(tx: Transaction, settings: Settings, workspace: Workspace, device: Device, new: NewLine, timezone: str) -> Line:
+    return Line(
+        id=tx.new_id(),
+        workspace_id=workspace.id,
+        device_id=device.id,
+        message_type=new.message_type,
+        phone=new.phone,
+        email=new.email,
+        first_name=new.first_name,
+        last_name=new.last_name,
+        is_active=True,
+        timezone=timezone,
+        messages_per_day=_or(new.messages_per_day, settings.line_messages_per_day),
+        new_per_day=_or(new.new_per_day, settings.line_new_per_day),
+        checks_per_day=_or(new.checks_per_day, settings.line_checks_per_day),
+        contact_gap_ms=_or(new.contact_gap_ms, settings.contact_gap_ms),
+        contact_free_at=0,
+        usage_until=day_start_after(tx.now, timezone),
+        usage_total=0,
+        usage_new=0,
+        usage_checks=0,
+        chosen_at=0,
+        chosen_total=0,
+        chosen_new=0,
+        created_at=tx.now,
+        updated_at=tx.now,
+    )
+
+
+def _or(given: int | None, default: int) -> int:
+    return default if given is None else given
+
+
+def change_line(tx: Transaction, workspace_id: str, line_id: str, change: LineChange) -> LineView:
+    """Change a line. A raised cap or a shortened gap lets go at once what it held."""
+    line = table.by_ids(tx, [line_id]).get(line_id)
+    if line is None or line.workspace_id != workspace_id:
+        raise NotFound("Line not found", code="LINE_NOT_FOUND")
+    device = devices.lock(tx, [line.device_id])[line.device_id]
+    line = table.by_ids(tx, [line_id])[line_id]
+    table.save_limits(tx, _changed(line, change, tx.now))
+    if change.device_gap_ms is not None and change.device_gap_ms != device.gap_ms:
+        _change_gap(tx, device, change.device_gap_ms)
+    look_again(tx, [device.id])
+    return line_view(table.by_ids(tx, [line_id])[line_id], devices.by_ids(tx, [device.id])[device.id], tx.now)
+
+
+def _changed(line: Line, change: LineChange, now: int) -> Line:
+    line = line.on_day_of(now)
+    if change.timezone is not None and change.timezone != line.timezone:
+        zone_named(change.timezone)
+        # The day that has begun goes on with its counts; only its end moves.
+        line = replace(line, timezone=change.timezone, usage_until=day_start_after(now, change.timezone))
+    if change.contact_gap_ms is not None:
+        shift_ms = change.contact_gap_ms - line.contact_gap_ms
+        line = replace(line, contact_gap_ms=change.contact_gap_ms, contact_free_at=line.contact_free_at + min(0, shift_ms))
+    return replace(
+        line,
+        is_active=line.is_active if change.is_active is None else change.is_active,
+        messages_per_day=_or(change.messages_per_day, line.messages_per_day),
+        new_per_day=_or(change.new_per_day, line.new_per_day),
+        updated_at=now,
+    )
+
+
+def _change_gap(tx: Transaction, device: Device, gap_ms: int) -> None:
+    """The gap is counted from the last send, so the moment at which the device is free moves with it."""
+    devices.save_gap(tx, device.id, gap_ms)
+    if device.free_at:
+        devices.save_clocks(tx, [replace(device, free_at=device.free_at + gap_ms - device.gap_ms)])
+
+
+def move_device(tx: Transaction, device_id: str, url: str) -> None:
+    """Reach a device at another address from now on; what it is and owes stays."""
+    access = devices.access(tx, [device_id])[device_id]
+    if access.url != url:
+        devices.save_address(tx, device_id, url, access.secret)
+        devices.hasten(tx, device_id, health_at=tx.now)
+        tx.wake("devices")

@@ -1,0 +1,124 @@
+"""Find or make the lead of each draft, so that two simultaneous requests for a new person make one lead.
+
+Addresses are claimed first and read again afterwards: the primary key of `lead_addresses` decides who was first. Whoever loses finds
+the winner's lead on the next try.
+"""
+
+from dataclasses import dataclass, field
+from itertools import chain
+
+from posthaste.actions.draft import Draft, standing
+from posthaste.core.errors import NotFound, Refused, Unavailable
+from posthaste.core.leads import (
+    QUICK_SENDS,
+    Lead,
+    Match,
+    MatchedBy,
+    addresses_of,
+    aliases,
+    enrich,
+    find_match,
+    keep_owned,
+    make_lead,
+    recipients,
+)
+from posthaste.store import leads as table
+from posthaste.store.transaction import Transaction
+
+_TRIES = 3
+
+NO_RECIPIENT = "Either recipientEmail or recipientPhone is required (in body or on the lead when leadId is provided)."
+
+
+@dataclass(slots=True)
+class _Plan:
+    """Which leads the drafts of one workspace mean, before the addresses are claimed."""
+
+    owners: dict[str, str]
+    leads: dict[str, Lead] = field(default_factory=dict)
+    before: dict[str, Lead] = field(default_factory=dict)
+    made: set[str] = field(default_factory=set)
+    aliases: list[tuple[str, str, str, str]] = field(default_factory=list)
+
+    def wanted(self) -> dict[str, str]:
+        """Return the addresses that leads of this plan carry and nobody owns yet."""
+        return {
+            address: lead.id for lead in self.leads.values() for address in lead.addresses if self.owners.get(address) is None
+        }
+
+
+def match_leads(tx: Transaction, workspace_id: str, drafts: list[Draft]) -> None:
+    """Set lead, match and addresses of each draft, or its error; write leads, addresses and aliases."""
+    for _ in range(_TRIES):
+        plan = _plan(tx, workspace_id, standing(drafts))
+        wanted = plan.wanted()
+        if not wanted:
+            return _write(tx, workspace_id, plan, drafts, plan.owners)
+        table.claim_addresses(tx, workspace_id, wanted)
+        owners = plan.owners | table.owners(tx, workspace_id, wanted)
+        if all(owners[address] == lead_id for address, lead_id in wanted.items() if lead_id in plan.made):
+            return _write(tx, workspace_id, plan, drafts, owners)
+        for lead_id in sorted(set(wanted.values())):
+            table.release_addresses(tx, workspace_id, [one for one, lead in wanted.items() if lead == lead_id], lead_id)
+    for draft in standing(drafts):
+        draft.error = Unavailable("The lead of this person is being changed by others; try again")
+    return None
+
+
+def _plan(tx: Transaction, workspace_id: str, drafts: list[Draft]) -> _Plan:
+    sendings = [draft.sending for draft in drafts]
+    every = set(chain.from_iterable(addresses_of(one) for one in sendings))
+    crm_ids = {one for s in sendings for one in (s.crm.ghl_contact_id, s.crm.hs_contact_id) if one}
+    owners = table.owners(tx, workspace_id, every)
+    crm_owners = table.crm_owners(tx, workspace_id, crm_ids) if crm_ids else {}
+    known = {s.lead_id for s in sendings if s.lead_id} | set(owners.values()) | set(crm_owners.values())
+    loaded = {k: v for k, v in table.by_ids(tx, known).items() if v.workspace_id == workspace_id} if known else {}
+    plan = _Plan(owners, leads=dict(loaded), before=loaded)
+    owners_so_far = dict(owners)
+    for draft in drafts:
+        _match(tx, plan, draft, owners_so_far, crm_owners)
+    return plan
+
+
+def _match(tx: Transaction, plan: _Plan, draft: Draft, owners: dict[str, str], crm_owners: dict[str, str]) -> None:
+    sending, workspace_id = draft.sending, draft.submission.workspace.id
+    if sending.lead_id is not None and sending.lead_id not in plan.leads:
+        draft.error = NotFound("Lead not found or access denied", code="LEAD_NOT_FOUND")
+        return
+    match = Match(sending.lead_id, MatchedBy.LEAD_ID) if sending.lead_id else find_match(sending, owners, crm_owners)
+    lead = plan.leads[match.lead_id] if match else None
+    draft.match, draft.addresses = match, recipients(sending, lead)
+    if not draft.addresses:
+        draft.error = Refused(NO_RECIPIENT, code="NO_RECIPIENT")
+        return
+    if lead is None:
+        list_id = table.list_named(tx, workspace_id, QUICK_SENDS)
+        draft.lead = make_lead(sending, tx.new_id(), workspace_id, list_id, tx.now)
+        plan.made.add(draft.lead.id)
+    else:
+        draft.lead = enrich(lead, sending, tx.now)
+        plan.aliases += [(workspace_id, lead.id, kind, alias) for kind, alias in aliases(draft.lead, sending)]
+    plan.leads[draft.lead.id] = draft.lead
+    for address in draft.lead.addresses:
+        owners.setdefault(address, draft.lead.id)
+    for crm_id in (draft.lead.crm.ghl_contact_id, draft.lead.crm.hs_contact_id):
+        if crm_id:
+            crm_owners.setdefault(crm_id, draft.lead.id)
+
+
+def _write(tx: Transaction, workspace_id: str, plan: _Plan, drafts: list[Draft], owners: dict[str, str]) -> None:
+    final = {lead_id: keep_owned(lead, owners) for lead_id, lead in plan.leads.items()}
+    changed = [lead for lead_id, lead in final.items() if lead_id not in plan.made and lead != plan.before[lead_id]]
+    if plan.made:
+        table.add(tx, [final[lead_id] for lead_id in sorted(plan.made)])
+    if changed:
+        table.save(tx, changed)
+    for lead in changed:
+        dropped = set(plan.before[lead.id].addresses) - set(lead.addresses)
+        if dropped:
+            table.release_addresses(tx, workspace_id, sorted(dropped), lead.id)
+    if plan.aliases:
+        table.add_aliases(tx, plan.aliases)
+    for draft in standing(drafts):
+        assert draft.lead is not None
+        draft.lead = final[draft.lead.id]

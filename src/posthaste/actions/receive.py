@@ -1,0 +1,89 @@
+"""Take in what a device reports: receipts, echoes of our own sends, and what people write.
+
+Reports come early, late, twice and in any order, by webhook and by polling. An echo that carries our marker, or a receipt for an id
+that we know, is evidence about an attempt; everything else that is ours makes the rescuer or the next poll look sooner.
+"""
+
+from collections.abc import Sequence
+from typing import assert_never
+
+from posthaste.actions.ready import look_again
+from posthaste.actions.settle import Case, settle
+from posthaste.core.lifecycle import Step
+from posthaste.core.messages import Lane
+from posthaste.core.outcomes import Accepted
+from posthaste.core.signals import Echo, Inbound, Receipt, Signal
+from posthaste.core.verdicts import Finish
+from posthaste.settings import Settings
+from posthaste.store import attempts, conversations, devices, lines, memories, messages
+from posthaste.store.attempts import Attempt
+from posthaste.store.devices import Access
+from posthaste.store.transaction import Transaction
+
+_SOON_MS = 2_000
+
+
+def receive(tx: Transaction, settings: Settings, device_id: str, signals: Sequence[Signal], source: str) -> None:
+    """Take in the reports of one device; `source` says in words how they came."""
+    access = devices.access(tx, [device_id])[device_id]
+    for signal in signals:
+        match signal:
+            case Receipt():
+                _take_report(tx, settings, access, signal, _known(tx, device_id, signal), source)
+            case Echo():
+                attempt = _known(tx, device_id, signal) or _marked(tx, device_id, signal)
+                _take_report(tx, settings, access, signal, attempt, source)
+            case Inbound():
+                _take_inbound(tx, access, signal)
+            case _:
+                assert_never(signal)
+
+
+def _known(tx: Transaction, device_id: str, signal: Receipt | Echo) -> Attempt | None:
+    return attempts.by_external_id(tx, device_id, signal.external_id)
+
+
+def _marked(tx: Transaction, device_id: str, echo: Echo) -> Attempt | None:
+    return attempts.by_marker(tx, device_id, echo.marker) if echo.marker else None
+
+
+def _take_report(
+    tx: Transaction, settings: Settings, access: Access, signal: Receipt | Echo, attempt: Attempt | None, source: str
+) -> None:
+    if attempt is None:
+        # A receipt that overtook the answer, or a send that is in doubt, or one made by hand at the device: look soon.
+        devices.hasten(tx, access.device_id, poll_at=tx.now + _SOON_MS)
+        return
+    accepted = Accepted(signal.external_id, signal.delivered_at, signal.read_at)
+    if signal.error is not None:
+        verdict = Finish(Step.FAIL, "PROVIDER_ERROR", signal.error, accepted)
+    elif signal.delivered_at is not None or signal.read_at is not None:
+        verdict = Finish(Step.DELIVER, accepted=accepted)
+    else:
+        verdict = Finish(Step.ACCEPT, accepted=accepted)
+    settle(tx, settings, [Case(attempt, verdict, source)])
+
+
+def _take_inbound(tx: Transaction, access: Access, inbound: Inbound) -> None:
+    """Note that a person wrote: from now on what is sent to them is no new conversation and goes before others'."""
+    if not memories.first_seen(tx, access.device_id, inbound.external_id):
+        return
+    of_device = lines.of_devices(tx, [access.device_id])
+    if not of_device:
+        return
+    conversations.note_written(tx, access.workspace_id, inbound.address, of_device[0].id, inbound.at)
+    waiting = messages.devices_waiting_for(tx, access.workspace_id, inbound.address)
+    if waiting:
+        messages.relane_person(tx, [(access.workspace_id, inbound.address)], Lane.REPLY)
+        look_again(tx, waiting)
+
+
+def note_poll(tx: Transaction, settings: Settings, device_id: str, signals: Sequence[Signal], cursor: int) -> None:
+    """Take in what a poll brought, and remember how far it came."""
+    receive(tx, settings, device_id, signals, "a poll")
+    devices.raise_cursor(tx, device_id, cursor)
+
+
+def device_of_token(tx: Transaction, hook_token: str) -> Access | None:
+    """Return the device that reports under this secret."""
+    return devices.by_token(tx, hook_token)

@@ -1,0 +1,271 @@
+"""Write what became of attempts: the next status of each message, what is counted or given back, and when devices are free again.
+
+Everything that ends or changes an attempt comes through `settle`: answers of providers, look-ups, receipts, refusals before the
+hand-over. It absorbs what comes late or twice.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from typing import assert_never
+
+from posthaste.actions.assign import lane_of
+from posthaste.actions.ready import set_ready
+from posthaste.core.addresses import is_email
+from posthaste.core.dispatch import dropped
+from posthaste.core.lifecycle import Status, Step, advance
+from posthaste.core.lines import Device, Line
+from posthaste.core.messages import Message
+from posthaste.core.outcomes import Accepted
+from posthaste.core.timeline import Code
+from posthaste.core.verdicts import Doubt, Finish, LookAgain, NextAddress, Retry, Verdict
+from posthaste.settings import Settings
+from posthaste.store import attempts as attempts_table
+from posthaste.store import conversations, devices, lines, messages, timeline
+from posthaste.store.attempts import Attempt
+from posthaste.store.timeline import NewEntry
+from posthaste.store.transaction import Transaction
+
+
+@dataclass(frozen=True, slots=True)
+class Case:
+    """A verdict on an attempt; `source` says in words where it comes from, `started_at` when the call began."""
+
+    attempt: Attempt
+    verdict: Verdict | LookAgain
+    source: str
+    started_at: int | None = None
+
+
+def settle(tx: Transaction, settings: Settings, cases: Sequence[Case]) -> None:
+    """Settle attempts; each at most once a call."""
+    _Settling(tx, settings, cases).run()
+
+
+class _Settling:
+    """One call of `settle`: rows are read and locked once, changed in memory, and written once."""
+
+    def __init__(self, tx: Transaction, settings: Settings, cases: Sequence[Case]) -> None:
+        self.tx, self.settings, self.cases = tx, settings, cases
+        device_ids = {case.attempt.device_id for case in cases}
+        self.devices: dict[str, Device] = devices.lock(tx, device_ids)
+        self.lines: dict[str, Line] = {line.id: line for line in lines.of_devices(tx, device_ids)}
+        self.messages: dict[str, Message] = messages.lock(tx, {case.attempt.message_id for case in cases})
+        # Read again under the lock: somebody else may have settled an attempt meanwhile.
+        self.attempts: dict[str, Attempt] = attempts_table.by_ids(tx, {case.attempt.id for case in cases})
+        self.entries: list[NewEntry] = []
+        self.counted: set[str] = set()
+        self.released: set[tuple[str, str]] = set()
+
+    def run(self) -> None:
+        for case in self.cases:
+            self._settle(case)
+        attempts_table.save(self.tx, self.attempts.values())
+        messages.save_steps(self.tx, self.messages.values())
+        timeline.add(self.tx, self.entries)
+        if self.counted:
+            lines.save_counts(self.tx, [self.lines[one] for one in sorted(self.counted)])
+        others = self._release_doubt()
+        their_lines = lines.of_devices(self.tx, others) if others else []
+        set_ready(self.tx, self.devices | others, [*self.lines.values(), *their_lines])
+        for message_id in self.messages:
+            self.tx.wake(f"message:{message_id}")
+        self.tx.wake("ready")
+
+    def _settle(self, case: Case) -> None:
+        attempt, verdict = self.attempts[case.attempt.id], case.verdict
+        if attempt.state == "done" and not isinstance(verdict, Finish):
+            return  # It was settled by better evidence meanwhile.
+        match verdict:
+            case Finish():
+                self._finish(attempt, verdict, case)
+            case Retry():
+                self._retry(attempt, verdict)
+            case NextAddress():
+                self._next_address(attempt, verdict)
+            case Doubt(detail=detail):
+                at = self.tx.now + self.settings.look_every_ms
+                self._leave_open(attempt, at, 0, Code.IN_DOUBT, {"attempt": attempt.number, "detail": detail})
+            case LookAgain(at=at, detail=detail):
+                self._leave_open(attempt, at, attempt.looks + 1, Code.LOOKED_UP, {"detail": detail, "until": at})
+            case _:
+                assert_never(verdict)
+        self._free_device(case)
+
+    def _finish(self, attempt: Attempt, verdict: Finish, case: Case) -> None:
+        message = self.messages[attempt.message_id]
+        accepted = verdict.accepted
+        if verdict.never_left:
+            self._give_back(attempt)
+        bound = accepted.external_id if accepted else attempt.external_id
+        self._end(attempt, "unknown" if verdict.step == Step.LOSE else verdict.step, verdict.detail, bound)
+        if verdict.step == Step.CANCEL:
+            self._say(message, Code.RELEASED, {"attempt": attempt.number, "detail": verdict.detail})
+            return
+        after = self._after(message, verdict)
+        self.messages[message.id] = after
+        self._tell(message, after, verdict, case.source)
+        self.released.add((message.workspace_id, message.address))
+
+    def _after(self, message: Message, verdict: Finish) -> Message:
+        """Return the message after a step, with the times that the evidence gives."""
+        now, step, accepted = self.tx.now, verdict.step, verdict.accepted
+        status = advance(message.status, step)
+        if step in (Step.EXPIRE, Step.BLOCK):
+            return dropped(message, step, verdict.code or "", now)
+        if step in (Step.ACCEPT, Step.DELIVER) and accepted is not None:
+            return _with_evidence(message, status, accepted, now)
+        if status == message.status:
+            return message
+        checked = message.addresses if status == Status.FALLBACK else message.checked_addresses
+        message = replace(message, checked_addresses=checked)
+        return replace(message, status=status, code=verdict.code, error_message=verdict.detail, updated_at=now)
+
+    def _tell(self, before: Message, after: Message, verdict: Finish, source: str) -> None:
+        """Write the entries of what is news: a repeated report says nothing, a late one that it changed nothing."""
+        if after.status != before.status:
+            self._say(after, *_news(after, verdict, source))
+        elif verdict.step != Step.ACCEPT and (after.delivered_at, after.read_at) == (before.delivered_at, before.read_at):
+            if verdict.step == Step.FAIL:
+                self._say(after, Code.RECEIPT_ABSORBED, {"step": verdict.step, "status": after.status, "source": source})
+        if after.read_at is not None and before.read_at is None:
+            self._say(after, Code.READ, {"source": source})
+
+    def _retry(self, attempt: Attempt, verdict: Retry) -> None:
+        message = self.messages[attempt.message_id]
+        self._give_back(attempt)
+        self._end(attempt, "retry", verdict.detail, None)
+        if message.status != Status.SENDING:
+            return  # Lost once already, or ended by evidence: it is not sent again.
+        hold = "provider_retry" if verdict.at > self.tx.now else None
+        self.messages[message.id] = replace(
+            message,
+            status=advance(message.status, Step.RELEASE),
+            due_at=max(verdict.at, message.due_at),
+            hold=hold,
+            lane=self._lane(message.workspace_id, message.address),
+            attempts=message.attempts if verdict.counts else message.attempts - 1,
+            updated_at=self.tx.now,
+        )
+        self._say(message, Code.RETRY, {"detail": verdict.detail, "until": verdict.at, "attempt": attempt.number})
+        self.released.add((message.workspace_id, message.address))
+
+    def _next_address(self, attempt: Attempt, verdict: NextAddress) -> None:
+        message, address = self.messages[attempt.message_id], verdict.address
+        self._give_back(attempt)
+        self._end(attempt, "next_address", verdict.detail, None)
+        if message.status != Status.SENDING:
+            return
+        self.messages[message.id] = replace(
+            message,
+            status=advance(message.status, Step.RELEASE),
+            address=address,
+            checked_addresses=_checked(message, verdict.address),
+            recipient_phone=message.recipient_phone if is_email(address) else address,
+            recipient_email=address if is_email(address) else message.recipient_email,
+            due_at=self.tx.now,
+            lane=self._lane(message.workspace_id, address),
+            attempts=message.attempts - 1,
+            updated_at=self.tx.now,
+        )
+        self._say(message, Code.NEXT_ADDRESS, {"address": address, "detail": verdict.detail})
+
+    def _leave_open(self, attempt: Attempt, at: int, looks: int, code: Code, facts: dict[str, object]) -> None:
+        """Nobody holds the attempt now; the rescuer looks at it from `at` on."""
+        self.attempts[attempt.id] = replace(attempt, owner=None, lease_until=at, looks=looks)
+        self._say(self.messages[attempt.message_id], code, facts)
+
+    def _end(self, attempt: Attempt, outcome: str, detail: str | None, external_id: str | None) -> None:
+        if attempt.state == "done" and attempt.external_id is not None:
+            return  # Its outcome is known already, and a provider's id stays with the attempt that it was given to.
+        self.attempts[attempt.id] = replace(
+            attempt, state="done", outcome=outcome, detail=detail, owner=None, external_id=external_id, finished_at=self.tx.now
+        )
+
+    def _give_back(self, attempt: Attempt) -> None:
+        """Undo what the claim counted: the attempt surely never left."""
+        if attempt.state == "done":
+            return
+        line = self.lines[attempt.line_id].after_return(attempt.usage_until, was_new=attempt.opened)
+        if attempt.opened:
+            conversations.close_again(self.tx, attempt.workspace_id, attempt.address, attempt.id)
+            line = replace(line, contact_free_at=min(line.contact_free_at, self.tx.now))
+        self.lines[line.id] = line
+        self.counted.add(line.id)
+        device = self.devices[attempt.device_id]
+        if device.gap_ms and attempt.occupies:
+            self.devices[device.id] = replace(device, free_at=min(device.free_at, self.tx.now))
+
+    def _free_device(self, case: Case) -> None:
+        """Give the device's slot back, and count its gap from the moment at which the call really began."""
+        attempt = self.attempts[case.attempt.id]
+        if not attempt.occupies:
+            return
+        self.attempts[attempt.id] = replace(attempt, occupies=False, started_at=case.started_at)
+        device = self.devices[attempt.device_id]
+        free_at = device.free_at
+        if device.gap_ms and case.started_at is not None:
+            free_at = min(free_at, case.started_at + device.gap_ms)
+        self.devices[device.id] = replace(device, in_flight=max(0, device.in_flight - 1), free_at=free_at)
+        line = self.lines[attempt.line_id]
+        if attempt.opened and case.started_at is not None and line.contact_gap_ms:
+            gap_end = case.started_at + line.contact_gap_ms
+            self.lines[line.id] = replace(line, contact_free_at=min(line.contact_free_at, gap_end))
+            self.counted.add(line.id)
+
+    def _release_doubt(self) -> dict[str, Device]:
+        """Let messages go that waited for these outcomes; return the further devices that have work by that, locked."""
+        line_ids = messages.release_doubt(self.tx, self.released) if self.released else set()
+        other = {line.device_id for line in lines.by_ids(self.tx, line_ids - self.lines.keys()).values()} if line_ids else set()
+        return devices.lock(self.tx, other) if other else {}
+
+    def _lane(self, workspace_id: str, address: str) -> int:
+        return lane_of(conversations.by_addresses(self.tx, workspace_id, [address]).get(address))
+
+    def _say(self, message: Message, code: Code, facts: dict[str, object]) -> None:
+        self.entries.append(NewEntry(message.workspace_id, message.id, code, facts))
+
+
+def _with_evidence(message: Message, status: Status, accepted: Accepted, now: int) -> Message:
+    delivered_at = message.delivered_at or accepted.delivered_at
+    read_at = message.read_at or accepted.read_at
+    if status == message.status and (delivered_at, read_at) == (message.delivered_at, message.read_at) and message.external_id:
+        return message
+    has_gone = status in (Status.SENT, Status.DELIVERED)
+    return replace(
+        message,
+        status=status,
+        external_id=message.external_id or accepted.external_id,
+        sent_at=message.sent_at or (now if has_gone else None),
+        delivered_at=delivered_at if has_gone else message.delivered_at,
+        read_at=read_at if has_gone else message.read_at,
+        hold=None,
+        code=None if has_gone else message.code,
+        error_message=None if has_gone else message.error_message,
+        updated_at=now,
+    )
+
+
+_NEWS = {
+    Status.SENT: Code.SENT,
+    Status.DELIVERED: Code.DELIVERED,
+    Status.FAILED: Code.FAILED,
+    Status.FALLBACK: Code.FALLBACK,
+    Status.UNKNOWN: Code.UNKNOWN,
+    Status.EXPIRED: Code.EXPIRED,
+    Status.BLOCKED: Code.BLOCKED,
+}
+
+
+def _news(after: Message, verdict: Finish, source: str) -> tuple[Code, dict[str, object]]:
+    facts: dict[str, object] = {"source": source, "detail": verdict.detail, "code": verdict.code}
+    if verdict.accepted is not None:
+        facts["externalId"] = verdict.accepted.external_id
+    if verdict.step == Step.FALL_BACK:
+        facts["checkedAddresses"] = list(after.addresses)
+    return _NEWS[Status(after.status)], facts
+
+
+def _checked(message: Message, next_address: str) -> tuple[str, ...]:
+    """Return the addresses before the next one: all of them are known to be off the channel."""
+    before = message.addresses[: message.addresses.index(next_address)]
+    return tuple(dict.fromkeys((*message.checked_addresses, *before)))

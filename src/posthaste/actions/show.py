@@ -1,0 +1,102 @@
+"""Read messages, their stories and lines, as callers see them."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
+from posthaste.core.errors import NotFound
+from posthaste.core.holds import Hold, Reason, explain
+from posthaste.core.leads import Lead
+from posthaste.core.lifecycle import Status
+from posthaste.core.lines import Device, Line
+from posthaste.core.messages import Lane, Message
+from posthaste.core.timeline import Code, Entry, say
+from posthaste.store import attempts, devices, leads, lines, messages, timeline
+from posthaste.store.messages import MessageFilters
+from posthaste.store.transaction import Transaction
+
+__all__ = ["LineView", "MessageFilters", "MessageView", "line_views", "message_view", "message_views", "timeline_of"]
+
+
+@dataclass(frozen=True, slots=True)
+class MessageView:
+    """A message with what its document needs; `hold` says what holds one that waits or whose outcome nobody knows."""
+
+    message: Message
+    line: Line
+    device: Device
+    lead: Lead | None
+    hold: Hold | None
+
+
+@dataclass(frozen=True, slots=True)
+class LineView:
+    """A line with its device; `next_slot_at` is when it can next send to a new person, None if nobody can say."""
+
+    line: Line
+    device: Device
+    next_slot_at: int | None
+
+
+def message_view(tx: Transaction, workspace_id: str, message_id: str) -> MessageView:
+    message = messages.find(tx, workspace_id, message_id)
+    if message is None:
+        raise NotFound("Message not found", code="MESSAGE_NOT_FOUND")
+    return _views(tx, [message])[0]
+
+
+def message_views(
+    tx: Transaction, workspace_id: str, filters: MessageFilters, page: int, limit: int
+) -> tuple[list[MessageView], int]:
+    """Return one page of messages, newest first, and how many there are in all."""
+    found = messages.page(tx, workspace_id, filters, (page - 1) * limit, limit)
+    return _views(tx, found), messages.count(tx, workspace_id, filters)
+
+
+def _views(tx: Transaction, found: Sequence[Message]) -> list[MessageView]:
+    by_line = lines.by_ids(tx, {message.line_id for message in found})
+    by_device = devices.by_ids(tx, {line.device_id for line in by_line.values()})
+    people = leads.by_ids(tx, {message.lead_id for message in found})
+    return [_view(tx, message, by_line[message.line_id], by_device, people) for message in found]
+
+
+def _view(
+    tx: Transaction, message: Message, line: Line, by_device: Mapping[str, Device], people: Mapping[str, Lead]
+) -> MessageView:
+    device = by_device[line.device_id]
+    return MessageView(message, line, device, people.get(message.lead_id), _hold(tx, message, line, device))
+
+
+def _hold(tx: Transaction, message: Message, line: Line, device: Device) -> Hold | None:
+    if message.status == Status.WAITING:
+        return explain(message, line, device, tx.now)
+    if message.status == Status.UNKNOWN:
+        return Hold(Status.UNKNOWN, Reason.OUTCOME_UNKNOWN)
+    if message.status == Status.SENDING and any(
+        one.state == "handed" and not one.occupies for one in attempts.of_message(tx, message.id)
+    ):
+        return Hold(Status.SENDING, Reason.OUTCOME_UNKNOWN)
+    return None
+
+
+def timeline_of(tx: Transaction, workspace_id: str, message_id: str) -> list[Entry]:
+    """Return a message's story, oldest first; what holds it now stands last."""
+    view = message_view(tx, workspace_id, message_id)
+    story = timeline.of_message(tx, message_id)
+    hold = view.hold
+    if hold is None or hold.reason is None or view.message.status != Status.WAITING:
+        return story
+    facts: dict[str, object] = {"reason": hold.reason, "until": hold.until, "now": True}
+    return [*story, Entry(tx.now, Code.HELD, say(Code.HELD, facts), facts)]
+
+
+def line_views(tx: Transaction, workspace_id: str) -> list[LineView]:
+    """Return a workspace's lines in order of creation."""
+    found = lines.of_workspace(tx, workspace_id)
+    by_device = devices.by_ids(tx, {line.device_id for line in found})
+    return [line_view(line, by_device[line.device_id], tx.now) for line in found]
+
+
+def line_view(line: Line, device: Device, now: int) -> LineView:
+    line = line.on_day_of(now)
+    can_send = line.is_active and device.is_up
+    return LineView(line, device, max(now, device.free_at, line.lane_opens_at(Lane.NEW)) if can_send else None)

@@ -1,0 +1,217 @@
+"""The composition root: settings → store, channels, loops, API. The only module that wires; nothing else makes its own parts.
+
+One process is `serve` (everything), `api` (takes calls) or `worker` (sends). On SQLite it holds its data folder alone.
+"""
+
+import asyncio
+import contextlib
+import logging
+import signal
+import socket
+from collections.abc import AsyncIterator, Callable, Mapping
+from contextlib import AsyncExitStack, asynccontextmanager
+from dataclasses import dataclass
+
+import httpx2
+import uvicorn
+from starlette.types import ASGIApp
+
+from posthaste import api, sandbox
+from posthaste.actions.lease import void_leases
+from posthaste.api.application import build
+from posthaste.channels.base import Channel
+from posthaste.channels.bluebubbles import BlueBubbles
+from posthaste.channels.http import open_client
+from posthaste.clock import Clock, SystemClock
+from posthaste.core.errors import SettingError
+from posthaste.ids import Ids
+from posthaste.loops.janitor import Janitor
+from posthaste.loops.leases import Leases
+from posthaste.loops.receiver import Receiver
+from posthaste.loops.rescuer import Rescuer
+from posthaste.loops.sender import Sender
+from posthaste.loops.supervisor import Supervisor
+from posthaste.loops.watcher import Watcher
+from posthaste.provision import Sandboxed, provision
+from posthaste.sandbox.server import SandboxError, spawn
+from posthaste.settings import Settings
+from posthaste.store.base import Store
+from posthaste.store.devices import Access
+from posthaste.store.lock import hold
+from posthaste.store.opening import open_store
+
+__all__ = ["Role", "api", "run", "sandbox"]
+
+_log = logging.getLogger(__name__)
+_BACKLOG = 2_048
+_HTTP_DRAIN_S = 5
+
+
+@dataclass(frozen=True, slots=True)
+class Role:
+    """What a process does."""
+
+    takes_calls: bool
+    sends: bool
+    starts_sandbox: bool
+
+
+SERVE = Role(takes_calls=True, sends=True, starts_sandbox=True)
+API = Role(takes_calls=True, sends=False, starts_sandbox=False)
+WORKER = Role(takes_calls=False, sends=True, starts_sandbox=False)
+
+
+class Engine:
+    """The loops of one process over one store, and what the API needs of them."""
+
+    def __init__(
+        self,
+        store: Store,
+        settings: Settings,
+        clock: Clock,
+        ids: Ids,
+        channels: Mapping[str, Channel],
+        hook_url: Callable[[Access], str],
+    ) -> None:
+        self.leases = Leases(store, settings, ids.new(clock.now_ms()))
+        self.sender = Sender(store, settings, clock, channels, self.leases)
+        self.receiver = Receiver(store, settings, channels)
+        rescuer = Rescuer(store, settings, channels, self.leases)
+        watcher = Watcher(store, settings, channels, hook_url)
+        self.supervisor = Supervisor(
+            {
+                "sender": self.sender.run,
+                "leases": self.leases.run,
+                "rescuer": rescuer.run,
+                "receiver": self.receiver.run,
+                "watcher": watcher.run,
+                "janitor": Janitor(store, settings).run,
+            }
+        )
+
+    def start(self) -> None:
+        self.supervisor.start()
+
+    async def stop(self) -> None:
+        """Let the sends in hand end, then the loops."""
+        await self.sender.drain()
+        await self.supervisor.stop()
+
+
+def make_channels(settings: Settings, client: httpx2.AsyncClient) -> dict[str, Channel]:
+    """Return every channel by its name, as devices call it."""
+    return {
+        "bluebubbles": BlueBubbles(
+            client,
+            answer_timeout_ms=settings.send_timeout_ms,
+            question_timeout_ms=settings.question_timeout_ms,
+            connect_timeout_ms=settings.connect_timeout_ms,
+        )
+    }
+
+
+def database_url(settings: Settings) -> str:
+    return settings.database_url or f"sqlite:///{settings.data.resolve()}/posthaste.db"
+
+
+def is_alone(settings: Settings) -> bool:
+    """Tell whether the database is embedded, and so this process's alone."""
+    return not settings.database_url or settings.database_url.startswith("sqlite:")
+
+
+@asynccontextmanager
+async def opened(settings: Settings, clock: Clock, ids: Ids) -> AsyncIterator[Store]:
+    """Open the data folder and the database."""
+    async with AsyncExitStack() as stack:
+        _make_folder(settings)
+        if is_alone(settings):
+            stack.callback(hold(settings.data))
+        store = await open_store(database_url(settings), clock, ids)
+        stack.push_async_callback(store.close)
+        if is_alone(settings):
+            await store.write(void_leases)
+        yield store
+
+
+def _make_folder(settings: Settings) -> None:
+    try:
+        settings.data.mkdir(parents=True, exist_ok=True)
+        probe = settings.data / ".writable"
+        probe.touch()
+        probe.unlink()
+    except OSError as error:
+        raise SettingError(f"the data folder {settings.data} cannot be written: {error.strerror}") from None
+
+
+async def run(settings: Settings, role: Role, announce: Callable[[str, Sandboxed | None], None]) -> None:
+    """Run one process until it is told to stop; `announce` is called with its address once it is ready."""
+    stop = asyncio.Event()
+    for number in (signal.SIGTERM, signal.SIGINT):
+        asyncio.get_running_loop().add_signal_handler(number, stop.set)
+    clock, ids = SystemClock(), Ids()
+    async with AsyncExitStack() as stack:
+        bound = stack.enter_context(_listen(settings)) if role.takes_calls else None
+        store = await stack.enter_async_context(opened(settings, clock, ids))
+        public_url = settings.public_url.rstrip("/") or _own_url(settings, bound)
+        client = await stack.enter_async_context(open_client())
+        engine = Engine(store, settings, clock, ids, make_channels(settings, client), lambda a: _hook_url(public_url, a))
+        sandbox_url = await _sandbox(settings, role, stack)
+        ready = asyncio.Event()
+        if bound is not None:
+            app = build(settings, store, clock, ids, engine.receiver, is_ready=ready.is_set)
+            await stack.enter_async_context(_http(app, bound))
+        made = await provision(store, settings, sandbox_url, public_url) if sandbox_url and role.takes_calls else None
+        if role.sends:
+            engine.start()
+            stack.push_async_callback(engine.stop)
+        ready.set()
+        announce(public_url, made)
+        await stop.wait()
+        _log.info("stopping: sends in hand are waited for")
+
+
+async def _sandbox(settings: Settings, role: Role, stack: AsyncExitStack) -> str:
+    """Return the address of the sandbox, started here if need be; empty: none."""
+    if not settings.sandbox or not (role.starts_sandbox or settings.sandbox_url):
+        return ""
+    if settings.sandbox_url:
+        return settings.sandbox_url.rstrip("/")
+    try:
+        child = await asyncio.to_thread(spawn, settings.data / "sandbox")
+    except SandboxError as error:
+        raise SettingError(str(error)) from None
+    stack.callback(child.stop)
+    return child.url
+
+
+def _listen(settings: Settings) -> socket.socket:
+    family = socket.AF_INET6 if ":" in settings.host else socket.AF_INET
+    try:
+        return socket.create_server((settings.host, settings.port), family=family, backlog=_BACKLOG)
+    except OSError as error:
+        raise SettingError(f"cannot listen on {settings.host}:{settings.port}: {error.strerror}") from None
+
+
+def _own_url(settings: Settings, bound: socket.socket | None) -> str:
+    port = bound.getsockname()[1] if bound else settings.port
+    host = f"[{settings.host}]" if ":" in settings.host else settings.host
+    return f"http://{host}:{port}"
+
+
+def _hook_url(public_url: str, access: Access) -> str:
+    return f"{public_url}/hooks/{access.channel}/{access.hook_token}"
+
+
+@asynccontextmanager
+async def _http(app: ASGIApp, bound: socket.socket) -> AsyncIterator[None]:
+    """Serve calls on a bound socket; on leaving, calls in hand are answered first."""
+    config = uvicorn.Config(app, lifespan="off", access_log=False, log_config=None, timeout_graceful_shutdown=_HTTP_DRAIN_S)
+    server = uvicorn.Server(config)
+    # Signals are ours: uvicorn would end the process while sends are in hand.
+    server.capture_signals = contextlib.nullcontext  # type: ignore[method-assign, assignment]
+    task = asyncio.create_task(server.serve(sockets=[bound]))
+    try:
+        yield
+    finally:
+        server.should_exit = True
+        await task

@@ -1,0 +1,98 @@
+"""The story of a message: stable codes, and the words that are made from their facts.
+
+Whoever decides writes an entry with the very values it decided by; nothing is reconstructed afterwards. Facts never hold the text
+of a message.
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from enum import StrEnum
+
+from posthaste.core.schedule import render_instant
+
+
+class Code(StrEnum):
+    """What can stand in a timeline."""
+
+    ACCEPTED = "accepted"
+    UNKNOWN_FIELDS = "unknown_fields"
+    LEAD_CREATED = "lead_created"
+    LEAD_MATCHED = "lead_matched"
+    LEAD_CONFLICT = "lead_conflict"
+    LINE_CHOSEN = "line_chosen"
+    HELD = "held"
+    CLAIMED = "claimed"
+    AVAILABLE = "available"
+    NOT_AVAILABLE = "not_available"
+    UNCHECKED = "unchecked"
+    HANDED = "handed"
+    SENT = "sent"
+    DELIVERED = "delivered"
+    READ = "read"
+    FAILED = "failed"
+    FALLBACK = "fallback"
+    NEXT_ADDRESS = "next_address"
+    RETRY = "retry"
+    IN_DOUBT = "in_doubt"
+    LOOKED_UP = "looked_up"
+    UNKNOWN = "unknown"
+    RELEASED = "released"
+    CANCELLED = "cancelled"
+    EXPIRED = "expired"
+    BLOCKED = "blocked"
+    RECEIPT_ABSORBED = "receipt_absorbed"
+
+
+@dataclass(frozen=True, slots=True)
+class Entry:
+    """One step of the story."""
+
+    at: int
+    code: str
+    says: str
+    facts: Mapping[str, object]
+
+
+_SAYS: Mapping[Code, str] = {
+    Code.ACCEPTED: "Accepted as {type}.",
+    Code.UNKNOWN_FIELDS: "The request had fields that we do not know and did not use: {fields}.",
+    Code.LEAD_CREATED: "Nobody had this address, so a lead was made in {list}.",
+    Code.LEAD_MATCHED: "The lead was found by {by}.",
+    Code.LEAD_CONFLICT: "Some of the addresses belong to other leads ({leads}); {by} decided.",
+    Code.LINE_CHOSEN: "Line {line} was chosen: {why}.",
+    Code.HELD: "Held until {until}: {reason}.",
+    Code.CLAIMED: "Attempt {attempt} begins on line {line}.",
+    Code.AVAILABLE: "{address} is on iMessage ({source}).",
+    Code.NOT_AVAILABLE: "{address} is not on iMessage ({source}).",
+    Code.UNCHECKED: "{address} was not checked: {why}.",
+    Code.HANDED: "Attempt {attempt} is handed to the provider for {address}.",
+    Code.SENT: "The provider took it as {externalId} ({source}).",
+    Code.DELIVERED: "Delivered ({source}).",
+    Code.READ: "Read ({source}).",
+    Code.FAILED: "Failed: {detail} ({code}).",
+    Code.FALLBACK: "No address of the person is on iMessage.",
+    Code.NEXT_ADDRESS: "The provider says that the address is not on iMessage; {address} is tried next.",
+    Code.RETRY: "Surely not sent ({detail}); tried again from {until} on.",
+    Code.IN_DOUBT: "Nobody knows yet whether attempt {attempt} was sent ({detail}); the provider will be asked, and it is not sent again meanwhile.",
+    Code.LOOKED_UP: "Looked up at the provider: {detail}; asked again at {until}.",
+    Code.UNKNOWN: "Nobody can tell whether it was sent ({detail}); it will not be sent again.",
+    Code.RELEASED: "Attempt {attempt} was given back before it was handed over: {detail}.",
+    Code.CANCELLED: "Cancelled before it was handed over.",
+    Code.EXPIRED: "Expired: {code}.",
+    Code.BLOCKED: "Not sent: the address is on the do-not-contact list.",
+    Code.RECEIPT_ABSORBED: "A late report ({step}) changed nothing: the message was {status}.",
+}
+
+
+def say(code: str, facts: Mapping[str, object]) -> str:
+    """Put an entry into words."""
+    words = {name: _in_words(name, value) for name, value in facts.items()}
+    return _SAYS[Code(code)].format_map(words)
+
+
+def _in_words(name: str, value: object) -> str:
+    if name == "until" and isinstance(value, int):
+        return render_instant(value)
+    if isinstance(value, list | tuple):
+        return ", ".join(str(one) for one in value)
+    return "not known" if value is None else str(value)

@@ -1,0 +1,71 @@
+"""Rescue: take up what nobody works on any more, and look up with the providers what became of it."""
+
+import asyncio
+import logging
+from collections.abc import Mapping
+
+from posthaste.actions.lease import next_rescue_in_ms
+from posthaste.actions.rescue import Lookup, Sighting, conclude, rescue
+from posthaste.channels.base import Channel, Connection, Target, Trace
+from posthaste.core.outcomes import CannotTell
+from posthaste.loops.alarm import Alarm
+from posthaste.loops.leases import Leases
+from posthaste.settings import Settings
+from posthaste.store.base import Store
+from posthaste.store.transaction import Transaction
+
+_log = logging.getLogger(__name__)
+_AT_ONCE = 64
+
+
+class Rescuer:
+    """The rescuing loop of one process."""
+
+    def __init__(self, store: Store, settings: Settings, channels: Mapping[str, Channel], leases: Leases) -> None:
+        self._store, self._settings, self._channels, self._leases = store, settings, channels, leases
+        self._alarm = Alarm(store, "doubt")
+
+    async def run(self) -> None:
+        """Look whenever an attempt is due to be looked at."""
+        while True:
+            found = await self._store.write(rescue, self._settings, self._leases.owner, _AT_ONCE)
+            if found:
+                await asyncio.gather(*(self._look_up(one) for one in found))
+            in_ms = await self._store.read(next_rescue_in_ms)
+            await self._alarm.wait(self._settings.sweep_ms if in_ms is None else min(max(1, in_ms), self._settings.sweep_ms))
+
+    async def _look_up(self, one: Lookup) -> None:
+        with self._leases.hold(one.attempt.id):
+            try:
+                sighting = await self._sighting(one)
+                await self._store.write(conclude, self._settings, self._leases.owner, [sighting])
+            except Exception:
+                # Its lease ends, and it is looked at again.
+                _log.exception("look-up failed: message=%s attempt=%s", one.attempt.message_id, one.attempt.id)
+
+    async def _sighting(self, one: Lookup) -> Sighting:
+        channel = self._channels[one.access.channel]
+        asked_at = await self._store.read(_now)
+        if not channel.promises.can_find:
+            return Sighting(one.attempt.id, CannotTell("the provider cannot be asked"), False, asked_at)
+        access = one.access
+        device = Connection(access.device_id, access.url, access.secret, access.options)
+        finding = await channel.find(device, _trace(one))
+        return Sighting(one.attempt.id, finding, True, asked_at)
+
+
+def _now(tx: Transaction) -> int:
+    return tx.now
+
+
+def _trace(one: Lookup) -> Trace:
+    attempt = one.attempt
+    return Trace(
+        address=attempt.address,
+        text=attempt.text or "",
+        marker=attempt.marker,
+        target=Target(**one.target),
+        cursor=attempt.cursor or 0,
+        handed_at=attempt.handed_at or attempt.claimed_at,
+        bound=one.bound,
+    )

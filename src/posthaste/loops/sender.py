@@ -1,0 +1,152 @@
+"""Send: claim what may go, prepare it, write the hand-over down, call the provider, record what it said.
+
+The order is the promise. Everything before `hand` can be repeated at will; after it the provider is called once, and an answer that
+never comes is left for the rescuer to look up. This loop decides nothing about messages.
+"""
+
+import asyncio
+import json
+import logging
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict
+
+from posthaste.actions.claim import Claim, Claimed, claim
+from posthaste.actions.hand import Handing, hand
+from posthaste.actions.health import suspect
+from posthaste.actions.record import Report, record
+from posthaste.channels.base import Channel, Connection, Order, Target
+from posthaste.clock import Clock
+from posthaste.core.outcomes import Deferred, Outcome, Rejected
+from posthaste.core.templates import fill
+from posthaste.loops.addressing import Addressing
+from posthaste.loops.alarm import Alarm
+from posthaste.loops.leases import Leases
+from posthaste.settings import Settings
+from posthaste.store.base import Store
+from posthaste.store.devices import Access
+from posthaste.store.gather import Gatherer
+
+_log = logging.getLogger(__name__)
+_RECORD_TRIES = 8
+
+
+class Sender:
+    """The sending loop of one process."""
+
+    def __init__(self, store: Store, settings: Settings, clock: Clock, channels: Mapping[str, Channel], leases: Leases) -> None:
+        self._store, self._settings, self._clock, self._channels, self._leases = store, settings, clock, channels, leases
+        self._alarm = Alarm(store, "ready")
+        self._addressing = Addressing(store, settings, channels)
+        self._hands: Gatherer[Handing, bool] = Gatherer(self._hand_all, settings.batch_max)
+        self._records: Gatherer[Report, None] = Gatherer(self._record_all, settings.batch_max)
+        self._tasks: set[asyncio.Task[None]] = set()
+        self._stopping = False
+
+    async def run(self) -> None:
+        """Claim whenever there may be work, until stopped."""
+        while not self._stopping:
+            room = min(self._settings.claim_batch, self._settings.sends_max - len(self._tasks))
+            if room <= 0:
+                await asyncio.wait(self._tasks, return_when=asyncio.FIRST_COMPLETED)
+                continue
+            taken: Claim = await self._store.write(claim, self._settings, self._leases.owner, room)
+            for one in taken.claimed:
+                self._begin(one)
+            if not taken.claimed:
+                in_ms = self._settings.sweep_ms if taken.next_in_ms is None else taken.next_in_ms
+                await self._alarm.wait(min(max(1, in_ms), self._settings.sweep_ms))
+
+    async def drain(self) -> None:
+        """Stop claiming and wait for the sends in hand, up to `drain_ms`; the rest stays handed over and is looked up later."""
+        self._stopping = True
+        self._alarm.ring()
+        if self._tasks:
+            await asyncio.wait(self._tasks, timeout=self._settings.drain_ms / 1000)
+        for task in self._tasks:
+            task.cancel()
+
+    def _begin(self, one: Claimed) -> None:
+        task = asyncio.get_running_loop().create_task(self._send(one))
+        self._tasks.add(task)
+        task.add_done_callback(self._tasks.discard)
+
+    async def _send(self, one: Claimed) -> None:
+        with self._leases.hold(one.attempt.id):
+            try:
+                report = await self._deliver(one)
+                if report is not None:
+                    await self._record(report)
+            except Exception:
+                # The attempt stays as it is written down; when its lease ends the rescuer settles it.
+                _log.exception("send failed: message=%s attempt=%s", one.message.id, one.attempt.id)
+
+    async def _deliver(self, one: Claimed) -> Report | None:
+        """Return what is to be recorded; None if the hand-over was not made."""
+        found = await self._addressing.resolve(one)
+        if isinstance(found, Report):
+            return found
+        channel, device = self._channels[one.access.channel], connection(one.access)
+        target = await channel.prepare(device, found)
+        if isinstance(target, Deferred | Rejected):
+            return await self._reported(one, target)
+        text = fill(one.message.text, personal_values(one))
+        return await self._hand_over(one, channel, device, found, target, text)
+
+    async def _hand_over(
+        self, one: Claimed, channel: Channel, device: Connection, address: str, target: Target, text: str
+    ) -> Report | None:
+        asked_at = self._clock.monotonic_ms()
+        if not await self._hands.ask(Handing(one.attempt.id, self._leases.owner, address, json.dumps(asdict(target)), text)):
+            return None
+        started_after_ms = self._clock.monotonic_ms() - asked_at
+        if started_after_ms >= self._settings.start_within_ms:
+            # Somebody may hold the attempt for dead by now: the call is not made.
+            return Report(one.attempt.id, Deferred("the call could not start in time"), 0)
+        outcome = await channel.send(device, Order(address, text, one.attempt.marker, target))
+        return await self._reported(one, outcome, int(started_after_ms) + 1)
+
+    async def _reported(self, one: Claimed, outcome: Outcome, started_after_ms: int | None = None) -> Report:
+        if isinstance(outcome, Deferred) and outcome.device_is_down:
+            await self._store.write(suspect, one.access.device_id)
+        return Report(one.attempt.id, outcome, started_after_ms)
+
+    async def _record(self, report: Report) -> None:
+        """Record, again and again for a while if the database is away: what the provider said is known only here."""
+        for tried in range(_RECORD_TRIES):
+            try:
+                return await self._records.ask(report)
+            except Exception:
+                if tried == _RECORD_TRIES - 1:
+                    raise
+                await asyncio.sleep(min(0.1 * 2**tried, 5.0))
+
+    async def _hand_all(self, handings: Sequence[Handing]) -> Sequence[bool]:
+        return await self._store.write(hand, self._settings, handings)
+
+    async def _record_all(self, reports: Sequence[Report]) -> Sequence[None]:
+        await self._store.write(record, self._settings, reports)
+        return [None] * len(reports)
+
+
+def connection(access: Access) -> Connection:
+    return Connection(access.device_id, access.url, access.secret, access.options)
+
+
+def personal_values(one: Claimed) -> dict[str, str]:
+    """Return what a text's places are filled with, as things stand now."""
+    lead, line = one.lead, one.line
+    sender = " ".join(part for part in (line.first_name, line.last_name) if part)
+    values: dict[str, str | None] = {
+        "firstName": lead.first_name if lead else None,
+        "lastName": lead.last_name if lead else None,
+        "name": lead.full_name if lead else None,
+        "fullName": lead.full_name if lead else None,
+        "email": lead.email if lead else None,
+        "phone": lead.phone if lead else None,
+        "senderFirstName": line.first_name,
+        "senderLastName": line.last_name,
+        "senderName": sender,
+        "senderPhone": line.phone,
+        "senderEmail": line.email,
+    }
+    return {name: value for name, value in values.items() if value}

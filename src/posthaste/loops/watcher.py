@@ -1,0 +1,67 @@
+"""Watch the health of devices: ping each when it is due, and have it report to us when it comes up."""
+
+import asyncio
+import logging
+from collections.abc import Callable, Mapping
+
+from posthaste.actions.health import note_health, take_due_for_health
+from posthaste.channels.base import Channel, Connection, Health, Unreachable
+from posthaste.loops.alarm import Alarm
+from posthaste.settings import Settings
+from posthaste.store.base import Store
+from posthaste.store.devices import Access
+
+_log = logging.getLogger(__name__)
+_AT_ONCE = 64
+
+
+class Watcher:
+    """The health loop of one process. `hook_url` gives the address under which a device reports to us."""
+
+    def __init__(
+        self, store: Store, settings: Settings, channels: Mapping[str, Channel], hook_url: Callable[[Access], str]
+    ) -> None:
+        self._store, self._settings, self._channels, self._hook_url = store, settings, channels, hook_url
+        self._alarm = Alarm(store, "devices")
+        self._listening: set[str] = set()
+
+    async def run(self) -> None:
+        """Ping each device when it is due."""
+        while True:
+            due = await self._store.write(take_due_for_health, self._settings, _AT_ONCE)
+            await asyncio.gather(*(self._ping(one) for one in due))
+            if len(due) < _AT_ONCE:
+                await self._alarm.wait(self._settings.sweep_ms)
+
+    async def _ping(self, access: Access) -> None:
+        try:
+            channel = self._channels[access.channel]
+            device = Connection(access.device_id, access.url, access.secret, access.options)
+            health = await channel.ping(device)
+            if health.is_up and access.device_id not in self._listening:
+                health = await self._listen(channel, access, device, health)
+            if not health.is_up:
+                self._listening.discard(access.device_id)
+            await self._note(access, health)
+        except Exception:
+            _log.exception("ping failed: device=%s", access.device_id)
+
+    async def _listen(self, channel: Channel, access: Access, device: Connection, health: Health) -> Health:
+        """Have the device report to us. One that cannot be told is not up: its receipts and replies would not reach us."""
+        try:
+            await channel.listen(device, self._hook_url(access))
+        except Unreachable as error:
+            return Health(False, str(error), health.options, health.cursor)
+        self._listening.add(access.device_id)
+        return health
+
+    async def _note(self, access: Access, health: Health) -> None:
+        await self._store.write(
+            note_health,
+            self._settings,
+            access.device_id,
+            is_up=health.is_up,
+            detail=health.detail,
+            options=health.options,
+            cursor=health.cursor,
+        )

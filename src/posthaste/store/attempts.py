@@ -1,0 +1,185 @@
+"""The table of attempts: one row for each handing-over of a message to a provider, written before the provider is called.
+
+`claimed` means surely not handed over, `handed` means perhaps. The two are never guessed at afterwards: the row says which.
+"""
+
+from collections.abc import Collection, Iterable, Sequence
+from dataclasses import dataclass, fields
+
+from posthaste.store.transaction import Row, Transaction
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Attempt:
+    """A row of `attempts`. `opened`: it opened the conversation; `occupies`: it holds a slot of its device."""
+
+    id: str
+    workspace_id: str
+    message_id: str
+    device_id: str
+    line_id: str
+    number: int
+    state: str
+    outcome: str | None
+    detail: str | None
+    owner: str | None
+    lease_until: int
+    occupies: bool
+    opened: bool
+    usage_until: int
+    address: str
+    target: str | None
+    text: str | None
+    marker: str
+    cursor: int | None
+    external_id: str | None
+    arrives_until: int | None
+    looks: int
+    claimed_at: int
+    handed_at: int | None
+    started_at: int | None
+    finished_at: int | None
+
+
+_NAMES = [one.name for one in fields(Attempt)]
+_COLUMNS = ", ".join(_NAMES)
+
+
+def _attempt(row: Row) -> Attempt:
+    values = dict(zip(_NAMES, row, strict=True))
+    values["occupies"], values["opened"] = bool(values["occupies"]), bool(values["opened"])
+    return Attempt(**values)
+
+
+def _params(attempt: Attempt) -> dict[str, object]:
+    return {name: getattr(attempt, name) for name in _NAMES}
+
+
+def add(tx: Transaction, attempts: Iterable[Attempt]) -> None:
+    values = ", ".join(f":{name}" for name in _NAMES)
+    tx.many(f"INSERT INTO attempts ({_COLUMNS}) VALUES ({values})", [_params(one) for one in attempts])
+
+
+def by_ids(tx: Transaction, ids: Collection[str]) -> dict[str, Attempt]:
+    rows = tx.rows(f"SELECT {_COLUMNS} FROM attempts WHERE id IN EACH(:ids)", {"ids": list(ids)})
+    return {row[0]: _attempt(row) for row in rows}
+
+
+def of_message(tx: Transaction, message_id: str) -> list[Attempt]:
+    rows = tx.rows(f"SELECT {_COLUMNS} FROM attempts WHERE message_id = :id ORDER BY number", {"id": message_id})
+    return [_attempt(row) for row in rows]
+
+
+def by_marker(tx: Transaction, device_id: str, marker: str) -> Attempt | None:
+    row = tx.one(
+        f"SELECT {_COLUMNS} FROM attempts WHERE marker = :marker AND device_id = :device_id AND state <> 'done'",
+        {"marker": marker, "device_id": device_id},
+    )
+    return _attempt(row) if row else None
+
+
+def by_external_id(tx: Transaction, device_id: str, external_id: str) -> Attempt | None:
+    row = tx.one(
+        f"SELECT {_COLUMNS} FROM attempts WHERE device_id = :device_id AND external_id = :external_id",
+        {"device_id": device_id, "external_id": external_id},
+    )
+    return _attempt(row) if row else None
+
+
+def hand(tx: Transaction, rows: Sequence[dict[str, object]]) -> None:
+    """Write down that attempts are handed over now. Runs for attempts that the caller has found to be its own and claimed."""
+    tx.many(
+        """
+        UPDATE attempts
+        SET state = 'handed', handed_at = :now, arrives_until = :arrives_until, lease_until = :lease_until,
+            address = :address, target = :target, text = :text, cursor = :cursor
+        WHERE id = :id AND state = 'claimed'
+        """,
+        rows,
+    )
+
+
+def save(tx: Transaction, attempts: Iterable[Attempt]) -> None:
+    """Write what became of attempts; the caller has locked their devices."""
+    tx.many(
+        """
+        UPDATE attempts
+        SET state = :state, outcome = :outcome, detail = :detail, owner = :owner, lease_until = :lease_until,
+            occupies = :occupies, opened = :opened, external_id = :external_id, arrives_until = :arrives_until,
+            looks = :looks, started_at = :started_at, finished_at = :finished_at
+        WHERE id = :id
+        """,
+        [_params(one) for one in attempts],
+    )
+
+
+def renew(tx: Transaction, owner: str, ids: Collection[str], lease_until: int) -> int:
+    """Keep an owner's attempts for longer."""
+    return tx.run(
+        "UPDATE attempts SET lease_until = :until WHERE id IN EACH(:ids) AND owner = :owner AND state <> 'done'",
+        {"owner": owner, "ids": list(ids), "until": lease_until},
+    )
+
+
+def void_leases(tx: Transaction) -> int:
+    """End every lease: on SQLite nobody but this process can hold one, and it has only just begun."""
+    return tx.run("UPDATE attempts SET lease_until = 0, owner = NULL WHERE state <> 'done' AND owner IS NOT NULL")
+
+
+def abandoned(tx: Transaction, limit: int) -> list[Attempt]:
+    """Return open attempts that nobody holds any more. Served by attempts_open."""
+    rows = tx.rows(
+        f"""
+        SELECT {_COLUMNS} FROM attempts
+        WHERE state <> 'done' AND lease_until <= :now
+        ORDER BY lease_until
+        LIMIT :limit
+        /*pg FOR UPDATE SKIP LOCKED */
+        """,
+        {"now": tx.now, "limit": limit},
+    )
+    return [_attempt(row) for row in rows]
+
+
+def next_abandoned_at(tx: Transaction) -> int | None:
+    """Return when the next attempt is to be looked at, for the rescuer's alarm."""
+    row = tx.one("SELECT min(lease_until) FROM attempts WHERE state <> 'done'")
+    return row[0] if row else None
+
+
+def in_doubt_for(tx: Transaction, addresses: Collection[str]) -> dict[tuple[str, str], int]:
+    """Return for whom a send is under way or in doubt, and when to ask again. Served by attempts_in_doubt_for."""
+    rows = tx.rows(
+        """
+        SELECT a.workspace_id, a.address, max(a.lease_until)
+        FROM attempts AS a
+        JOIN messages AS m ON m.id = a.message_id
+        WHERE a.state <> 'done' AND a.address IN EACH(:addresses) AND m.status = 'sending'
+        GROUP BY a.workspace_id, a.address
+        """,
+        {"addresses": list(addresses)},
+    )
+    return {(row[0], row[1]): row[2] for row in rows}
+
+
+def bound_ids(tx: Transaction, device_id: str, attempt_id: str, address: str) -> frozenset[str]:
+    """Return the provider's ids that belong to other attempts for the same address."""
+    rows = tx.rows(
+        """
+        SELECT external_id FROM attempts
+        WHERE device_id = :device_id AND address = :address AND id <> :id AND external_id IS NOT NULL
+        """,
+        {"device_id": device_id, "address": address, "id": attempt_id},
+    )
+    return frozenset(row[0] for row in rows)
+
+
+def revive_lost(tx: Transaction, device_id: str, finished_after: int) -> int:
+    """Have attempts that ended as unknown looked up once more, now that their device answers again."""
+    return tx.run(
+        """
+        UPDATE attempts SET state = 'handed', owner = NULL, lease_until = :now, finished_at = NULL
+        WHERE device_id = :device_id AND outcome = 'unknown' AND state = 'done' AND finished_at > :finished_after
+        """,
+        {"device_id": device_id, "now": tx.now, "finished_after": finished_after},
+    )

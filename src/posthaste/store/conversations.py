@@ -1,0 +1,116 @@
+"""The table of conversations: what passed between a workspace and one address.
+
+`opened_at` is null until a message to the address leaves or the person writes; setting it is what makes a message the *new* one, and
+only one transaction can.
+"""
+
+from collections.abc import Collection, Iterable, Sequence
+from dataclasses import dataclass
+
+from posthaste.store.transaction import Transaction
+
+
+@dataclass(frozen=True, slots=True)
+class Conversation:
+    """A row: which line talks with the address, since when, and when the person last wrote."""
+
+    workspace_id: str
+    address: str
+    line_id: str | None
+    opened_at: int | None
+    written_at: int | None
+
+
+def by_addresses(tx: Transaction, workspace_id: str, addresses: Collection[str]) -> dict[str, Conversation]:
+    rows = tx.rows(
+        """
+        SELECT workspace_id, address, line_id, opened_at, written_at
+        FROM conversations
+        WHERE workspace_id = :workspace_id AND address IN EACH(:addresses)
+        """,
+        {"workspace_id": workspace_id, "addresses": list(addresses)},
+    )
+    return {row[1]: Conversation(*row) for row in rows}
+
+
+def begin(tx: Transaction, workspace_id: str, line_of: Iterable[tuple[str, str | None]]) -> None:
+    """Note the line of each address that has no conversation yet. On PostgreSQL this waits for whoever does the same."""
+    tx.many(
+        """
+        INSERT INTO conversations (workspace_id, address, line_id, opened_at, opened_by, written_at, created_at)
+        VALUES (:workspace_id, :address, :line_id, NULL, NULL, NULL, :now)
+        ON CONFLICT DO NOTHING
+        """,
+        [{"workspace_id": workspace_id, "address": address, "line_id": line, "now": tx.now} for address, line in sorted(line_of)],
+    )
+
+
+def move(tx: Transaction, workspace_id: str, line_of: Sequence[tuple[str, str]]) -> None:
+    """Move conversations to another line, because theirs can no longer carry them."""
+    tx.many(
+        "UPDATE conversations SET line_id = :line_id WHERE workspace_id = :workspace_id AND address = :address",
+        [{"workspace_id": workspace_id, "address": address, "line_id": line} for address, line in sorted(line_of)],
+    )
+
+
+def open_by(tx: Transaction, workspace_id: str, address: str, attempt_id: str) -> bool:
+    """Open the conversation for an attempt; False if it is open already: then the message is not the new one."""
+    return bool(
+        tx.run(
+            """
+            INSERT INTO conversations (workspace_id, address, line_id, opened_at, opened_by, written_at, created_at)
+            VALUES (:workspace_id, :address, NULL, :now, :attempt_id, NULL, :now)
+            ON CONFLICT (workspace_id, address) DO UPDATE SET opened_at = :now, opened_by = :attempt_id
+            WHERE conversations.opened_at IS NULL
+            """,
+            {"workspace_id": workspace_id, "address": address, "attempt_id": attempt_id, "now": tx.now},
+        )
+    )
+
+
+def open_many(tx: Transaction, opened: Iterable[tuple[str, str, str]]) -> None:
+    """Open conversations for attempts, as (workspace_id, address, attempt_id), unless they are open already."""
+    tx.many(
+        """
+        UPDATE conversations SET opened_at = :now, opened_by = :attempt_id
+        WHERE workspace_id = :workspace_id AND address = :address AND opened_at IS NULL
+        """,
+        [{"workspace_id": w, "address": address, "attempt_id": attempt, "now": tx.now} for w, address, attempt in sorted(opened)],
+    )
+
+
+def opened_by(tx: Transaction, attempt_ids: Collection[str], addresses: Collection[str]) -> set[str]:
+    """Return which of these attempts opened a conversation."""
+    rows = tx.rows(
+        "SELECT opened_by FROM conversations WHERE address IN EACH(:addresses) AND opened_by IN EACH(:attempts)",
+        {"addresses": list(addresses), "attempts": list(attempt_ids)},
+    )
+    return {row[0] for row in rows}
+
+
+def close_again(tx: Transaction, workspace_id: str, address: str, attempt_id: str) -> bool:
+    """Take back what an attempt opened that surely never left; False if others have opened it meanwhile."""
+    return bool(
+        tx.run(
+            """
+            UPDATE conversations SET opened_at = NULL, opened_by = NULL
+            WHERE workspace_id = :workspace_id AND address = :address AND opened_by = :attempt_id AND written_at IS NULL
+            """,
+            {"workspace_id": workspace_id, "address": address, "attempt_id": attempt_id},
+        )
+    )
+
+
+def note_written(tx: Transaction, workspace_id: str, address: str, line_id: str, at: int) -> None:
+    """Note that the person wrote to a line: the conversation is open, and it is that line's."""
+    tx.run(
+        """
+        INSERT INTO conversations (workspace_id, address, line_id, opened_at, opened_by, written_at, created_at)
+        VALUES (:workspace_id, :address, :line_id, :at, NULL, :at, :at)
+        ON CONFLICT (workspace_id, address) DO UPDATE
+        SET opened_at = COALESCE(conversations.opened_at, :at),
+            line_id = COALESCE(conversations.line_id, :line_id),
+            written_at = CASE WHEN conversations.written_at > :at THEN conversations.written_at ELSE :at END
+        """,
+        {"workspace_id": workspace_id, "address": address, "line_id": line_id, "at": at},
+    )

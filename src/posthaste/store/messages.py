@@ -1,0 +1,361 @@
+"""The table of messages. Only `lifecycle.advance` says which status may be written; every status is written from an expected one."""
+
+import json
+from collections import defaultdict
+from collections.abc import Collection, Iterable, Mapping, Sequence
+from dataclasses import dataclass
+
+from posthaste.core.messages import CrmIds, Lane, Message
+from posthaste.core.windows import Window
+from posthaste.store.transaction import Row, Transaction
+
+_NAMES = [
+    "id",
+    "workspace_id",
+    "lead_id",
+    "line_id",
+    "direction",
+    "message_type",
+    "status",
+    "lane",
+    "due_at",
+    "hold",
+    "expires_at",
+    "address",
+    "addresses",
+    "checked_addresses",
+    "recipient_phone",
+    "recipient_email",
+    "recipient_name",
+    "text",
+    "attempts",
+    "external_id",
+    "code",
+    "error_message",
+    "scheduled_at",
+    "valid_until",
+    "timezone",
+    "window_start",
+    "window_end",
+    "days",
+    "batch_id",
+    "send_fallback",
+    "fallback_of",
+    "fallback_message_id",
+    "attachments",
+    "ghl_contact_id",
+    "ghl_location_id",
+    "hs_contact_id",
+    "hs_portal_id",
+    "sent_at",
+    "delivered_at",
+    "read_at",
+    "created_at",
+    "updated_at",
+]
+_COLUMNS = ", ".join(f"m.{name}" for name in _NAMES)
+
+
+def _message(row: Row) -> Message:
+    return Message(  # type: ignore[call-arg, unused-ignore]  # mypy cannot count starred slices
+        *row[:12],
+        tuple(json.loads(row[12])),
+        tuple(json.loads(row[13])) if row[13] else (),
+        *row[14:24],
+        _window(row[24:28]),
+        row[28],
+        bool(row[29]),
+        row[30],
+        row[31],
+        tuple((url, name) for url, name in json.loads(row[32])) if row[32] else (),
+        CrmIds(*row[33:37]),
+        *row[37:],
+    )
+
+
+def _window(columns: Row) -> Window | None:
+    timezone, start, end, days = columns
+    if timezone is None:
+        return None
+    return Window(timezone, start, end, frozenset(json.loads(days)) if days else None)
+
+
+def _params(message: Message) -> dict[str, object]:
+    window, crm = message.window, message.crm
+    return {
+        "id": message.id,
+        "workspace_id": message.workspace_id,
+        "lead_id": message.lead_id,
+        "line_id": message.line_id,
+        "direction": message.direction,
+        "message_type": message.message_type,
+        "status": message.status,
+        "lane": int(message.lane),
+        "due_at": message.due_at,
+        "hold": message.hold,
+        "expires_at": message.expires_at,
+        "address": message.address,
+        "addresses": json.dumps(message.addresses),
+        "checked_addresses": json.dumps(message.checked_addresses) if message.checked_addresses else None,
+        "recipient_phone": message.recipient_phone,
+        "recipient_email": message.recipient_email,
+        "recipient_name": message.recipient_name,
+        "text": message.text,
+        "attempts": message.attempts,
+        "external_id": message.external_id,
+        "code": message.code,
+        "error_message": message.error_message,
+        "scheduled_at": message.scheduled_at,
+        "valid_until": message.valid_until,
+        "timezone": window.timezone if window else None,
+        "window_start": window.start_minute if window else None,
+        "window_end": window.end_minute if window else None,
+        "days": json.dumps(sorted(window.days)) if window and window.days is not None else None,
+        "batch_id": message.batch_id,
+        "send_fallback": message.send_fallback,
+        "fallback_of": message.fallback_of,
+        "fallback_message_id": message.fallback_message_id,
+        "attachments": json.dumps(message.attachments) if message.attachments else None,
+        "ghl_contact_id": crm.ghl_contact_id,
+        "ghl_location_id": crm.ghl_location_id,
+        "hs_contact_id": crm.hs_contact_id,
+        "hs_portal_id": crm.hs_portal_id,
+        "sent_at": message.sent_at,
+        "delivered_at": message.delivered_at,
+        "read_at": message.read_at,
+        "created_at": message.created_at,
+        "updated_at": message.updated_at,
+    }
+
+
+_INSERT = f"INSERT INTO messages ({', '.join(_NAMES)}) VALUES ({', '.join(':' + name for name in _NAMES)})"
+
+
+def add(tx: Transaction, messages: Iterable[Message]) -> None:
+    tx.many(_INSERT, [_params(message) for message in messages])
+
+
+def find(tx: Transaction, workspace_id: str, message_id: str) -> Message | None:
+    row = tx.one(
+        f"SELECT {_COLUMNS} FROM messages AS m WHERE m.id = :id AND m.workspace_id = :workspace_id",
+        {"id": message_id, "workspace_id": workspace_id},
+    )
+    return _message(row) if row else None
+
+
+def by_ids(tx: Transaction, ids: Collection[str]) -> dict[str, Message]:
+    rows = tx.rows(f"SELECT {_COLUMNS} FROM messages AS m WHERE m.id IN EACH(:ids)", {"ids": list(ids)})
+    return {row[0]: _message(row) for row in rows}
+
+
+def lock(tx: Transaction, ids: Collection[str]) -> dict[str, Message]:
+    """Lock messages in order of their ids; the caller holds the locks of their devices."""
+    rows = tx.rows(
+        f"SELECT {_COLUMNS} FROM messages AS m WHERE m.id IN EACH(:ids) ORDER BY m.id /*pg FOR UPDATE */",
+        {"ids": sorted(ids)},
+    )
+    return {row[0]: _message(row) for row in rows}
+
+
+def statuses(tx: Transaction, ids: Collection[str]) -> dict[str, str]:
+    rows = tx.rows("SELECT id, status FROM messages WHERE id IN EACH(:ids)", {"ids": list(ids)})
+    return dict(rows)
+
+
+def heads(tx: Transaction, lane: Lane, line_ids: Collection[str], each: int) -> list[str]:
+    """Return the ids of the first `each` due messages of one lane of each line. Served by messages_due."""
+    rows = tx.rows(
+        """
+        SELECT (
+            SELECT string_agg(head.id, ',')
+            FROM (
+                SELECT m.id
+                FROM messages AS m
+                WHERE m.line_id = l.id AND m.lane = :lane AND m.status = 'waiting' AND m.due_at <= :now
+                ORDER BY m.due_at, m.id
+                LIMIT :each
+            ) AS head
+        )
+        FROM lines AS l
+        WHERE l.id IN EACH(:line_ids)
+        """,
+        {"lane": int(lane), "now": tx.now, "each": each, "line_ids": list(line_ids)},
+    )
+    return [message_id for (ids,) in rows if ids for message_id in ids.split(",")]
+
+
+def first_due(tx: Transaction, device_ids: Collection[str]) -> dict[tuple[str, int], int]:
+    """Return when the first waiting message of each line and lane of these devices is due. Served by messages_due."""
+    rows = tx.rows(
+        """
+        SELECT l.id,
+            (SELECT min(m.due_at) FROM messages AS m WHERE m.line_id = l.id AND m.lane = 0 AND m.status = 'waiting'),
+            (SELECT min(m.due_at) FROM messages AS m WHERE m.line_id = l.id AND m.lane = 1 AND m.status = 'waiting'),
+            (SELECT min(m.due_at) FROM messages AS m WHERE m.line_id = l.id AND m.lane = 2 AND m.status = 'waiting')
+        FROM lines AS l
+        WHERE l.device_id IN EACH(:ids)
+        """,
+        {"ids": list(device_ids)},
+    )
+    return {(line_id, lane): due for line_id, *dues in rows for lane, due in enumerate(dues) if due is not None}
+
+
+def save_steps(tx: Transaction, messages: Iterable[Message]) -> None:
+    """Write what a step changed; the caller has locked the messages and asked `advance`."""
+    tx.many(
+        """
+        UPDATE messages
+        SET status = :status, lane = :lane, due_at = :due_at, hold = :hold, address = :address,
+            checked_addresses = :checked_addresses, attempts = :attempts, external_id = :external_id, code = :code,
+            error_message = :error_message, sent_at = :sent_at, delivered_at = :delivered_at, read_at = :read_at,
+            recipient_phone = :recipient_phone, recipient_email = :recipient_email, updated_at = :updated_at
+        WHERE id = :id
+        """,
+        [_params(message) for message in messages],
+    )
+
+
+def park(tx: Transaction, parked: Sequence[tuple[str, int, str | None]]) -> None:
+    """Move waiting messages to a later due time, as (id, due_at, hold)."""
+    tx.many(
+        "UPDATE messages SET due_at = :due_at, hold = :hold, updated_at = :now WHERE id = :id AND status = 'waiting'",
+        [{"id": one, "due_at": due_at, "hold": hold, "now": tx.now} for one, due_at, hold in parked],
+    )
+
+
+def relane(tx: Transaction, moved: Sequence[tuple[str, Lane]]) -> None:
+    """Move waiting messages to another lane, as (id, lane)."""
+    tx.many(
+        "UPDATE messages SET lane = :lane WHERE id = :id AND status = 'waiting'",
+        [{"id": one, "lane": int(lane)} for one, lane in moved],
+    )
+
+
+def relane_person(tx: Transaction, people: Iterable[tuple[str, str]], lane: Lane) -> None:
+    """Move what waits for people, as (workspace_id, address), up to a better lane. Served by messages_waiting_for."""
+    tx.many(
+        """
+        UPDATE messages SET lane = :lane
+        WHERE workspace_id = :workspace_id AND address = :address AND status = 'waiting' AND lane > :lane
+        """,
+        [{"workspace_id": w, "address": address, "lane": int(lane)} for w, address in sorted(people)],
+    )
+
+
+def release_doubt(tx: Transaction, people: Iterable[tuple[str, str]]) -> set[str]:
+    """Let messages go that waited only for the outcome of an earlier send to the same person; return their lines."""
+    by_workspace: dict[str, list[str]] = defaultdict(list)
+    for workspace_id, address in people:
+        by_workspace[workspace_id].append(address)
+    return {
+        row[0]
+        for workspace_id in sorted(by_workspace)
+        for row in tx.rows(
+            """
+            UPDATE messages SET due_at = :now, hold = NULL
+            WHERE workspace_id = :workspace_id AND address IN EACH(:addresses)
+                AND status = 'waiting' AND hold = 'outcome_unknown'
+            RETURNING line_id
+            """,
+            {"workspace_id": workspace_id, "addresses": by_workspace[workspace_id], "now": tx.now},
+        )
+    }
+
+
+def devices_waiting_for(tx: Transaction, workspace_id: str, address: str) -> list[str]:
+    """Return the devices through which messages to one person wait."""
+    rows = tx.rows(
+        """
+        SELECT DISTINCT l.device_id
+        FROM messages AS m
+        JOIN lines AS l ON l.id = m.line_id
+        WHERE m.workspace_id = :workspace_id AND m.address = :address AND m.status = 'waiting'
+        ORDER BY l.device_id
+        """,
+        {"workspace_id": workspace_id, "address": address},
+    )
+    return [row[0] for row in rows]
+
+
+def without_receipt(tx: Transaction, device_id: str, sent_after: int, limit: int) -> list[str]:
+    """Return the provider's ids of messages sent through a device whose delivery is not known. Served by messages_without_receipt."""
+    rows = tx.rows(
+        """
+        SELECT m.external_id
+        FROM messages AS m
+        JOIN lines AS l ON l.id = m.line_id
+        WHERE l.device_id = :device_id AND m.status = 'sent' AND m.sent_at > :sent_after AND m.external_id IS NOT NULL
+        ORDER BY m.sent_at DESC
+        LIMIT :limit
+        """,
+        {"device_id": device_id, "sent_after": sent_after, "limit": limit},
+    )
+    return [row[0] for row in rows]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class MessageFilters:
+    """What a list of messages is narrowed to. `status` is one that callers see."""
+
+    status: str | None = None
+    lead_id: str | None = None
+    line_id: str | None = None
+    batch_id: str | None = None
+    created_from: int | None = None
+    created_to: int | None = None
+
+
+# The three faces of `waiting`, as `core.holds.explain` tells them apart; a test holds the two together. A message whose window has
+# closed while it waited for its line shows as scheduled once the claim has looked at it.
+_FACE = """
+    CASE
+        WHEN m.status <> 'waiting' THEN m.status
+        WHEN m.due_at > :now AND m.hold IS NULL THEN 'scheduled'
+        WHEN m.due_at > :now OR l.is_active = 0 OR d.state <> 'up' OR d.free_at > :now
+            OR (l.usage_total >= l.messages_per_day AND l.usage_until > :now)
+            OR (m.lane = 2 AND l.contact_free_at > :now)
+            OR (m.lane = 2 AND l.usage_new >= l.new_per_day AND l.usage_until > :now)
+            THEN 'queued'
+        ELSE 'pending'
+    END
+"""
+
+_MATCHING = f"""
+    FROM messages AS m
+    JOIN lines AS l ON l.id = m.line_id
+    JOIN devices AS d ON d.id = l.device_id
+    WHERE m.workspace_id = :workspace_id
+        AND (CAST(:status AS TEXT) IS NULL OR {_FACE} = :status)
+        AND (CAST(:lead_id AS TEXT) IS NULL OR m.lead_id = :lead_id)
+        AND (CAST(:line_id AS TEXT) IS NULL OR m.line_id = :line_id)
+        AND (CAST(:batch_id AS TEXT) IS NULL OR m.batch_id = :batch_id)
+        AND (CAST(:created_from AS BIGINT) IS NULL OR m.created_at >= :created_from)
+        AND (CAST(:created_to AS BIGINT) IS NULL OR m.created_at <= :created_to)
+"""
+
+
+def page(tx: Transaction, workspace_id: str, filters: MessageFilters, offset: int, limit: int) -> list[Message]:
+    """Return one page of a workspace's messages, newest first. Served by messages_newest."""
+    rows = tx.rows(
+        f"SELECT {_COLUMNS} {_MATCHING} ORDER BY m.created_at DESC, m.id DESC LIMIT :limit OFFSET :offset",
+        {**_filter_params(tx, workspace_id, filters), "limit": limit, "offset": offset},
+    )
+    return [_message(row) for row in rows]
+
+
+def count(tx: Transaction, workspace_id: str, filters: MessageFilters) -> int:
+    row = tx.one(f"SELECT count(*) {_MATCHING}", _filter_params(tx, workspace_id, filters))
+    return int(row[0]) if row else 0
+
+
+def _filter_params(tx: Transaction, workspace_id: str, filters: MessageFilters) -> Mapping[str, object]:
+    return {
+        "workspace_id": workspace_id,
+        "status": filters.status,
+        "lead_id": filters.lead_id,
+        "line_id": filters.line_id,
+        "batch_id": filters.batch_id,
+        "created_from": filters.created_from,
+        "created_to": filters.created_to,
+        "now": tx.now,
+    }

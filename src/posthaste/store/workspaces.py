@@ -1,0 +1,105 @@
+"""The tables of workspaces and their API keys. Keys are found by their digest; the key itself is never stored."""
+
+from dataclasses import dataclass
+
+from posthaste.core.workspaces import Workspace
+from posthaste.store.transaction import Row, Transaction
+
+
+@dataclass(frozen=True, slots=True)
+class ApiKey:
+    """A key without the key: `hint` is its last four characters."""
+
+    id: str
+    workspace_id: str
+    hint: str
+    name: str
+    created_at: int
+    revoked_at: int | None
+
+
+def _workspace(row: Row) -> Workspace:
+    return Workspace(row[0], row[1], row[2], row[3], bool(row[4]), row[5], row[6])
+
+
+def add(tx: Transaction, workspace: Workspace) -> None:
+    tx.run(
+        """
+        INSERT INTO workspaces (id, name, region, timezone, is_sandbox, read_only_reason, created_at)
+        VALUES (:id, :name, :region, :timezone, :is_sandbox, :read_only_reason, :created_at)
+        """,
+        {
+            "id": workspace.id,
+            "name": workspace.name,
+            "region": workspace.region,
+            "timezone": workspace.timezone,
+            "is_sandbox": workspace.is_sandbox,
+            "read_only_reason": workspace.read_only_reason,
+            "created_at": workspace.created_at,
+        },
+    )
+
+
+def find(tx: Transaction, workspace_id: str) -> Workspace | None:
+    row = tx.one(
+        "SELECT id, name, region, timezone, is_sandbox, read_only_reason, created_at FROM workspaces WHERE id = :id",
+        {"id": workspace_id},
+    )
+    return _workspace(row) if row else None
+
+
+def every(tx: Transaction) -> list[Workspace]:
+    rows = tx.rows(
+        "SELECT id, name, region, timezone, is_sandbox, read_only_reason, created_at FROM workspaces ORDER BY created_at, id"
+    )
+    return [_workspace(row) for row in rows]
+
+
+def add_key(tx: Transaction, key: ApiKey, digest: str) -> None:
+    tx.run(
+        """
+        INSERT INTO api_keys (id, workspace_id, digest, hint, name, created_at, revoked_at)
+        VALUES (:id, :workspace_id, :digest, :hint, :name, :created_at, NULL)
+        """,
+        {
+            "id": key.id,
+            "workspace_id": key.workspace_id,
+            "digest": digest,
+            "hint": key.hint,
+            "name": key.name,
+            "created_at": key.created_at,
+        },
+    )
+
+
+def workspace_of_key(tx: Transaction, digest: str) -> Workspace | None:
+    """Find the workspace of a key that was not revoked. Runs once per key and cache time; served by the unique digest."""
+    row = tx.one(
+        """
+        SELECT w.id, w.name, w.region, w.timezone, w.is_sandbox, w.read_only_reason, w.created_at
+        FROM api_keys AS k
+        JOIN workspaces AS w ON w.id = k.workspace_id
+        WHERE k.digest = :digest AND k.revoked_at IS NULL
+        """,
+        {"digest": digest},
+    )
+    return _workspace(row) if row else None
+
+
+def keys(tx: Transaction, workspace_id: str | None) -> list[ApiKey]:
+    rows = tx.rows(
+        """
+        SELECT id, workspace_id, hint, name, created_at, revoked_at
+        FROM api_keys
+        WHERE workspace_id = COALESCE(:workspace_id, workspace_id)
+        ORDER BY created_at, id
+        """,
+        {"workspace_id": workspace_id},
+    )
+    return [ApiKey(*row) for row in rows]
+
+
+def revoke_key(tx: Transaction, key_id: str) -> bool:
+    return bool(
+        tx.run("UPDATE api_keys SET revoked_at = :now WHERE id = :id AND revoked_at IS NULL", {"id": key_id, "now": tx.now})
+    )
