@@ -91,9 +91,7 @@ def given(fields: Fields, name: str) -> object:
 
 def within(name: str, value: str, most_chars: int) -> str:
     if len(value) > most_chars:
-        raise Refused(
-            f"{name} is {len(value)} characters long, {most_chars} at most: {shown(value)}", code="TEXT_TOO_LONG"
-        )
+        raise Refused(f"{name} is {len(value)} characters long, {most_chars} at most: {shown(value)}", code="TEXT_TOO_LONG")
     return value
 
 

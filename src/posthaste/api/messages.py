@@ -65,9 +65,7 @@ class MessageRoutes:
 
     async def list(self, call: Call) -> Answer:
         chosen = parse_selection(call.query())
-        views, total = await self.store.read(
-            message_views, call.workspace.id, chosen.filters, chosen.page, chosen.limit
-        )
+        views, total = await self.store.read(message_views, call.workspace.id, chosen.filters, chosen.page, chosen.limit)
         is_failed = self.settings.unknown_as_failed
         pagination = {
             "page": chosen.page,

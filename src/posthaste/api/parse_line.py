@@ -90,9 +90,7 @@ def _message_type(fields: Fields, channel: str) -> str:
     carried = CHANNELS[channel]
     found = text(fields, "messageType") or carried
     if found != carried:
-        raise Refused(
-            f"messageType must be {carried} for the channel {channel}, got {shown(found)}", code="INVALID_MESSAGE_TYPE"
-        )
+        raise Refused(f"messageType must be {carried} for the channel {channel}, got {shown(found)}", code="INVALID_MESSAGE_TYPE")
     return carried
 
 
@@ -114,9 +112,7 @@ def _is_server(url: str) -> bool:
         port = parts.port
     except ValueError:  # an unclosed bracket in the host, a port that is no number
         return False
-    return (
-        parts.scheme in ("http", "https") and bool(parts.hostname) and port != 0 and not (parts.query or parts.fragment)
-    )
+    return parts.scheme in ("http", "https") and bool(parts.hostname) and port != 0 and not (parts.query or parts.fragment)
 
 
 def _secret(fields: Fields, *, is_needed: bool) -> str:

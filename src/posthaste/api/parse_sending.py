@@ -201,6 +201,4 @@ def _unknown(fields: Fields) -> tuple[str, ...]:
 def _refuse_attachments(content: Content) -> None:
     # Last, so that every other mistake is told first; never dropped, or "see the attached offer" would go out alone.
     if content.attachment_urls:
-        raise Refused(
-            f"attachmentUrls cannot be sent yet: {shown(content.attachment_urls[0])}", code="ATTACHMENTS_NOT_SUPPORTED"
-        )
+        raise Refused(f"attachmentUrls cannot be sent yet: {shown(content.attachment_urls[0])}", code="ATTACHMENTS_NOT_SUPPORTED")

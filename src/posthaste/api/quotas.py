@@ -61,6 +61,4 @@ class Quotas:
 
 
 def too_many(standing: Standing) -> TooManyRequests:
-    return TooManyRequests(
-        f"Too many requests: {standing.limit} a minute are allowed", retry_after_s=standing.resets_in_s
-    )
+    return TooManyRequests(f"Too many requests: {standing.limit} a minute are allowed", retry_after_s=standing.resets_in_s)

@@ -22,9 +22,7 @@ _TOP_LEVEL = {
 """The five words of an answer for the statuses of a document; a status that is not here stands for itself."""
 
 
-def render_sending(
-    acceptance: Acceptance, view: MessageView, preference: Preference, *, unknown_as_failed: bool
-) -> Answer:
+def render_sending(acceptance: Acceptance, view: MessageView, preference: Preference, *, unknown_as_failed: bool) -> Answer:
     """Return the answer for an accepted or skipped submission."""
     status = _top_level(status_of(view, unknown_as_failed=unknown_as_failed))
     headers = _headers(acceptance, preference)

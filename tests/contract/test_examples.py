@@ -1,0 +1,129 @@
+"""Every documented example, run through the application: the files in `examples` say what is asked and what must be answered.
+
+Bodies are compared key by key: nothing may be missing and nothing may be added. `$id`, `$instant` and `$text` stand for any value
+of that shape; `$line`, `$lead`, `$earlier` and `$workspace` for the ids of what the example was given.
+"""
+
+import asyncio
+import json
+import re
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import httpx2
+import pytest
+from api.house import House, house, run
+
+from posthaste.actions.health import note_health
+from posthaste.core.outcomes import Outcome, Refusal, Rejected
+
+FILES = sorted((Path(__file__).parent / "examples").glob("*.json"))
+SHAPES = {
+    "$id": re.compile(r"[0-9a-f]{24}"),
+    "$instant": re.compile(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{3}Z"),
+    "$text": re.compile(r".+", re.DOTALL),
+}
+OUTCOMES: Mapping[str | None, Outcome | None] = {None: None, "rejected": Rejected(Refusal.BAD_CONTENT, "it says no")}
+
+
+@pytest.mark.parametrize("path", FILES, ids=lambda path: path.stem)
+def test_the_example_is_answered_as_documented(path: Path) -> None:
+    example = json.loads(path.read_text(encoding="utf-8"))
+    run(lambda: check(example))
+
+
+async def check(example: Mapping[str, Any]) -> None:
+    given = example.get("given", {})
+    async with house(lines=given.get("lines", 1)) as it:
+        names = await prepare(it, given)
+        before = await it.count("messages")
+        answer = await ask(it, example["request"], given, names)
+        wanted = example["answer"]
+        assert answer.status_code == wanted["status"], answer.text
+        assert differences(answer.json(), wanted["body"], names) == []
+        for name, value in wanted.get("headers", {}).items():
+            assert answer.headers[name] == value
+        if wanted["status"] >= 400:
+            assert await it.count("messages") == before
+
+
+async def prepare(it: House, given: Mapping[str, Any]) -> dict[str, str]:
+    """Bring the house into the state that an example is given, and return the ids that it may name."""
+    names = {"$workspace": it.workspace.id}
+    if it.lines:
+        names["$line"] = it.lines[0].line.id
+    for body in given.get("earlier", []):
+        first = (await it.send(body)).json()
+        names |= {"$lead": first["leadId"], "$earlier": first["message"]["_id"]}
+        if given.get("sender"):
+            await it.settle()
+    if given.get("down"):
+        for line in it.lines:
+            await it.store.write(note_health, it.settings, line.device.id, is_up=False, detail="gone", options={}, cursor=None)
+            await it.store.write(note_health, it.settings, line.device.id, is_up=False, detail="gone", options={}, cursor=None)
+    if given.get("read_only"):
+        await it.restrict(given["read_only"])
+    it.clock.now += given.get("later_s", 0) * 1000
+    return names
+
+
+async def ask(it: House, request: Mapping[str, Any], given: Mapping[str, Any], names: Mapping[str, str]) -> httpx2.Response:
+    is_sent = given.get("sender") and request["method"] == "POST"
+    headers = {**it.auth, **({"Prefer": "wait=20"} if is_sent else {}), **request.get("headers", {})}
+    content = request["raw"].encode() if "raw" in request else None
+    if "body" in request:
+        content = named(json.dumps(request["body"]), names).encode()
+    call = asyncio.create_task(
+        it.client.request(request["method"], named(request["path"], names), content=content, headers=headers)
+    )
+    if is_sent:
+        async with asyncio.timeout(10):
+            while not await it.settle(OUTCOMES[given.get("outcome")]):
+                await asyncio.sleep(0)
+    return await call
+
+
+def named(text: str, names: Mapping[str, str]) -> str:
+    for name, value in names.items():
+        text = text.replace(name, value)
+    return text
+
+
+def differences(got: Any, wanted: Any, names: Mapping[str, str], at: str = "") -> list[str]:
+    """Say what differs, in words."""
+    if isinstance(wanted, dict) and isinstance(got, dict):
+        missing = [f"{at}.{key} is missing" for key in wanted.keys() - got.keys()]
+        more = [f"{at}.{key} is too much: {got[key]!r}" for key in got.keys() - wanted.keys()]
+        common = [key for key in wanted if key in got]
+        return missing + more + [one for key in common for one in differences(got[key], wanted[key], names, f"{at}.{key}")]
+    if isinstance(wanted, list) and isinstance(got, list) and len(wanted) == len(got):
+        pairs = enumerate(zip(got, wanted, strict=True))
+        return [one for index, (a, b) in pairs for one in differences(a, b, names, f"{at}[{index}]")]
+    if isinstance(wanted, str) and wanted in SHAPES:
+        return [] if isinstance(got, str) and SHAPES[wanted].fullmatch(got) else [f"{at} is {got!r}, not like {wanted}"]
+    wanted = names.get(wanted, wanted) if isinstance(wanted, str) else wanted
+    return [] if got == wanted and type(got) is type(wanted) else [f"{at} is {got!r}, not {wanted!r}"]
+
+
+def test_every_error_text_of_the_vendor_has_its_example() -> None:
+    texts = {json.loads(path.read_text(encoding="utf-8"))["answer"]["body"].get("error") for path in FILES}
+    assert len(TWELVE) == 12
+    assert TWELVE <= texts
+
+
+TWELVE = {
+    "Request body must be a JSON object",
+    "Invalid request body (JSON required)",
+    "Message and attachmentUrls cannot both be empty",
+    "Invalid messageType. Must be email, sms, or imessage",
+    "attachmentUrls must be an array",
+    "Maximum 2 attachments per message",
+    "No active lines in workspace. Add and activate a line, or provide fromLineId.",
+    "Invalid scheduledDate format",
+    "Invalid time format. sendWindowStart and sendWindowEnd must be in HH:mm format (e.g., 09:00, 17:00)",
+    "Invalid timezone or time window settings. Please check your timezone and time format.",
+    "Either recipientEmail or recipientPhone is required (in body or on the lead when leadId is provided).",
+    "sendFallbackSmsOnFailed is true but fallback SMS is not configured. Configure fallback in workspace settings"
+    " (Settings → Fallback) or set sendFallbackSmsOnFailed to false.",
+}
