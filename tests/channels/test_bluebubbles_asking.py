@@ -149,8 +149,8 @@ def test_a_wrong_password_is_said_in_words() -> None:
 # Webhooks
 
 
-def listen(*steps: Step) -> None:
-    ask(lambda channel: channel.listen(MAC, HOOK), *steps)
+def listen(*steps: Step, url: str = HOOK) -> None:
+    ask(lambda channel: channel.listen(MAC, url), *steps)
 
 
 def hooks(*urls: str) -> Step:
@@ -185,6 +185,12 @@ def test_the_webhooks_of_others_stay() -> None:
         ),
         REGISTERS,
     )
+
+
+def test_a_webhook_without_a_token_takes_none_for_its_own() -> None:
+    bare = "https://ours.test/here"
+    registers = step("POST", "/webhook", says(200, good({"id": 9})), {"url": bare, "events": EVENTS})
+    listen(hooks("https://theirs.test/there"), registers, url=bare)
 
 
 @pytest.mark.parametrize("answer", NO_ANSWERS)

@@ -61,7 +61,8 @@ NOT_OURS = {
     "to a group with the person": row(chats=[chat("any;+;chat123", 43)], handle=handle()),
     "another text": row(text=TEXT + "!"),
     "another case": row(text=TEXT.upper()),
-    "no text": row(text=None),
+    "a picture": row(text=None, attachments=[{"guid": "a", "mimeType": "image/png"}]),
+    "no text, to somebody else": row(text=None, chats=[chat(f"any;-;{PHONE}0")]),
     "a tapback that quotes it": row(associatedMessageGuid="p:0/x", associatedMessageType="love"),
     "a note in the conversation": row(itemType=2),
 }
@@ -106,6 +107,13 @@ def test_a_row_that_apple_did_not_acknowledge_decides_nothing() -> None:
     assert isinstance(find_among(row(error=4)), CannotTell)
 
 
+@pytest.mark.parametrize("text", [None, ""])
+def test_a_row_whose_text_is_not_shown_might_be_ours(text: str | None) -> None:
+    unreadable = row(originalROWID=41, guid="unreadable", text=text)
+    assert isinstance(find_among(unreadable), CannotTell)
+    assert find_among(unreadable, row(originalROWID=42)) == Found(Accepted(GUID))
+
+
 def test_a_mac_without_any_message_yet_can_say_absent() -> None:
     assert find(rows_query([above(0)]), trace=replace(TRACE, cursor=0)) == Absent()
 
@@ -122,6 +130,7 @@ def test_a_mac_that_counts_anew_cannot_say_absent() -> None:
         says(200, "<html>"),
         says(200, good({"not": "rows"})),
         says(200, good([{"guid": 7}])),
+        says(200, good([{"guid": GUID, "text": TEXT}])),
         breaks(httpx2.ConnectError),
         breaks(httpx2.ReadError),
     ],

@@ -3,6 +3,7 @@
 import asyncio
 import logging
 from dataclasses import replace
+from urllib.parse import quote, quote_plus
 
 import httpx2
 import pytest
@@ -64,9 +65,13 @@ def test_a_mac_on_26_is_asked_for_its_own_kind_of_chat_first() -> None:
     assert target == Target(CHAT, f"any;-;{PHONE}")
 
 
-def test_an_older_mac_is_asked_for_its_own_kind_of_chat_first() -> None:
+def test_an_older_mac_is_asked_for_its_own_kind_of_chat() -> None:
     target = prepare(OLD_MAC, step("GET", OLD_CHAT, says(200, good(chat(f"iMessage;-;{PHONE}")))))
     assert target == Target(CHAT, f"iMessage;-;{PHONE}")
+
+
+def test_an_older_mac_cannot_have_the_later_kind() -> None:
+    assert prepare(OLD_MAC, step("GET", OLD_CHAT, says(404, MISSING))) == Target(NEW, PHONE)
 
 
 def test_an_upgraded_mac_may_have_kept_the_older_name() -> None:
@@ -95,7 +100,6 @@ def test_without_a_chat_the_send_opens_one() -> None:
         says(500, bad(500, "Server Error", SAYS_SECRET)),
         breaks(httpx2.ConnectError),
         breaks(httpx2.ReadTimeout),
-        breaks(httpx2.PoolTimeout),
     ],
 )
 def test_a_mac_that_cannot_be_asked_defers_and_never_counts_as_having_no_chat(answer: Answerer) -> None:
@@ -252,10 +256,17 @@ def test_what_may_have_been_sent_is_ambiguous(answer: Answerer) -> None:
 
 
 def test_a_crowd_of_our_own_is_no_fault_of_the_mac() -> None:
-    outcome = send_to_answer(breaks(httpx2.PoolTimeout))
-    assert isinstance(outcome, Deferred)
-    assert not outcome.device_is_down
-    assert outcome.retry_after_ms
+    crowded = breaks(httpx2.PoolTimeout)
+    for outcome in (prepare(MAC, step("GET", ANY_CHAT, crowded)), send_to_answer(crowded)):
+        assert outcome == Deferred("no connection was free", retry_after_ms=1_000)
+
+
+@pytest.mark.parametrize("spelling", [SECRET, quote(SECRET, safe=""), quote_plus(SECRET)])
+@pytest.mark.parametrize("where", [0, 150, 195])
+def test_a_password_that_the_server_repeats_is_blotted_out_wherever_the_words_are_cut(spelling: str, where: int) -> None:
+    outcome = send_to_answer(says(500, bad(500, "Server Error", "." * where + spelling)))
+    assert isinstance(outcome, Ambiguous)
+    assert not any(piece in outcome.detail for piece in (spelling, spelling[:4]))
 
 
 def test_a_chat_that_is_gone_is_resolved_anew_soon() -> None:

@@ -1,20 +1,21 @@
 """iMessage through a Mac that runs the BlueBubbles server.
 
-This file asks; what the answers mean is in `bluebubbles_wire`. What would surprise: the server blocks a send for up
-to two minutes until the Mac's database shows it; its `tempGuid` is no idempotency key, so only the Mac's own row
-numbers (ROWIDs) tell whether a lost send happened; and the password travels in the URL, because the server knows no
-other way, so no URL is ever logged or put into words.
+This file asks; the shapes of the answers are in `bluebubbles_wire`, what they mean is in `bluebubbles_meaning`. What
+would surprise: the server blocks a send for up to two minutes until the Mac's database shows it; its `tempGuid` is no
+idempotency key, so only the Mac's own row numbers (ROWIDs) tell whether a lost send happened; and the password
+travels in the URL, because the server knows no other way, so no URL is ever logged or put into words.
 """
 
 from collections import OrderedDict
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Final, TypeVar
-from urllib.parse import quote
+from urllib.parse import quote, quote_plus
 
 import httpx2
 import msgspec
 
+from posthaste.channels import bluebubbles_meaning as meaning
 from posthaste.channels import bluebubbles_wire as wire
 from posthaste.channels.base import Availability, Connection, Health, News, Order, Promises, Target, Trace, Unreachable
 from posthaste.channels.bluebubbles_wire import Row
@@ -26,13 +27,11 @@ from posthaste.core.outcomes import (
     CannotTell,
     Deferred,
     Finding,
-    Found,
     Outcome,
     Refusal,
     Rejected,
 )
 from posthaste.core.signals import Signal
-from posthaste.core.text import comparable
 
 CHAT: Final = "chat"
 NEW: Final = "new"
@@ -50,6 +49,7 @@ _GUIDS_PER_QUERY = 200
 # The newest rows are those with the latest dates; the highest number is almost surely among a few of them.
 _NEWEST_ROWS = 20
 _CROWDED_RETRY_MS = 1_000
+_DETAIL_CHARS = 200
 
 T = TypeVar("T")
 
@@ -73,6 +73,10 @@ class _Request:
 
 class _Missing(Unreachable):
     """The server itself answered that there is no such thing."""
+
+
+class _Crowded(Unreachable):
+    """Too many requests of our own were under way; the device may be well."""
 
 
 class BlueBubbles:
@@ -108,6 +112,8 @@ class BlueBubbles:
                 if await self._has_chat(device, guid):
                     self._keep_chat(device, address, guid)
                     return Target(CHAT, guid)
+        except _Crowded as error:
+            return Deferred(str(error), _CROWDED_RETRY_MS)
         except Unreachable as error:
             return Deferred(str(error), device_is_down=True)
         return Target(NEW, address)
@@ -134,12 +140,11 @@ class BlueBubbles:
         try:
             for number in range(_PAGES):
                 page = await self._rows_after(device, cursor)
-                match = next((row for row in page.rows if _is_ours(row, trace)), None)
-                if match:
-                    return _finding(match)
-                if page.is_last:
-                    counts_anew = number == 0 and trace.cursor > 0 and not page.rows
-                    return CannotTell("the Mac's message numbers began anew") if counts_anew else Absent()
+                if number == 0 and page.is_last and trace.cursor and not page.rows:
+                    return CannotTell("the Mac's message numbers began anew")
+                finding = meaning.finding_among(page.rows, trace)
+                if page.is_last or not isinstance(finding, Absent):
+                    return finding
                 cursor = page.cursor
         except Unreachable as error:
             return CannotTell(str(error))
@@ -189,16 +194,16 @@ class BlueBubbles:
     async def poll(self, device: Connection, cursor: int, open_ids: Sequence[str]) -> News:
         """Fetch what is new, and what became of what is open."""
         page = await self._rows_after(device, cursor)
-        signals: list[Signal] = [signal for row in page.rows for signal in wire.news_of(row)]
+        signals: list[Signal] = [signal for row in page.rows for signal in meaning.news_of(row)]
         for start in range(0, len(open_ids), _GUIDS_PER_QUERY):
             guids = list(open_ids[start : start + _GUIDS_PER_QUERY])
             rows, _ = await self._query(device, [_where("message.guid IN (:...guids)", guids=guids)])
-            signals += [signal for row in rows for signal in wire.receipt_of(row)]
+            signals += [signal for row in rows for signal in meaning.receipt_of(row)]
         return News(signals, page.cursor, page.is_last)
 
     def parse_hook(self, body: bytes) -> Sequence[Signal]:
         """Translate a webhook call; one send gives two echoes with one guid, and the engine absorbs the second."""
-        return wire.report_of(body)
+        return meaning.report_of(body)
 
     # Asking
 
@@ -245,13 +250,15 @@ class BlueBubbles:
     async def _envelope(self, device: Connection, request: _Request) -> wire.Envelope:
         """Ask something harmless; raise `Unreachable` for every answer but a good one of the server itself."""
         match await self._exchange(device, request, self._questions):
+            case NeverLeft(why, is_crowded=True):
+                raise _Crowded(why)
             case NeverLeft(why) | NoAnswer(why):
                 raise Unreachable(why)
             case Answer() as answer:
                 envelope = wire.read(answer.body, wire.Envelope)
                 if envelope and answer.status < 300:
                     return envelope
-                complaint = _scrubbed(wire.complaint(answer.status, envelope), device)
+                complaint = _scrubbed(meaning.complaint(answer.status, envelope), device)
                 raise _Missing(complaint) if envelope and answer.status == 404 else Unreachable(complaint)
 
     async def _exchange(self, device: Connection, request: _Request, limits: Limits) -> Answer | NeverLeft | NoAnswer:
@@ -288,7 +295,7 @@ def _outcome(result: Answer | NeverLeft | NoAnswer, order: Order) -> Outcome:
         case NoAnswer(why):
             return Ambiguous(why)
         case Answer():
-            return wire.classify(result, order.marker)
+            return meaning.classify(result, order.marker)
 
 
 def _chat_guids(device: Connection, address: str) -> Sequence[str]:
@@ -330,27 +337,6 @@ def _token(hook_url: str) -> str:
     return hook_url.partition(_HOOKS)[2].partition("?")[0].strip("/")
 
 
-def _is_ours(row: Row, trace: Trace) -> bool:
-    return (
-        row.is_from_me
-        and row.is_text
-        and row.rowid > trace.cursor
-        and row.guid not in trace.bound
-        and trace.address.lower() in row.direct_addresses
-        and comparable(row.text or "") == comparable(trace.text)
-    )
-
-
-def _finding(row: Row) -> Finding:
-    match wire.verdict(row):
-        case Accepted() as accepted:
-            return Found(accepted)
-        case Rejected() as error:
-            return Found(Accepted(row.guid), error)
-        case Ambiguous(detail):
-            return CannotTell(detail)
-
-
 def _where(statement: str, **args: object) -> Mapping[str, object]:
     return {"statement": statement, "args": args}
 
@@ -363,13 +349,11 @@ def _shaped(envelope: wire.Envelope, shape: type[T]) -> T:
 
 
 def _without_secret(outcome: Outcome, device: Connection) -> Outcome:
-    """Blot the password out of what the server said, should it ever repeat our URL."""
-    if isinstance(outcome, Accepted):
-        return outcome
-    return replace(outcome, detail=_scrubbed(outcome.detail, device))
+    return outcome if isinstance(outcome, Accepted) else replace(outcome, detail=_scrubbed(outcome.detail, device))
 
 
 def _scrubbed(text: str, device: Connection) -> str:
-    for secret in (device.secret, quote(device.secret, safe="")):
+    """Blot the password out of what the server said, should it ever repeat our URL, and keep it short."""
+    for secret in (device.secret, quote(device.secret, safe=""), quote_plus(device.secret)):
         text = text.replace(secret, "…") if secret else text
-    return text
+    return text[:_DETAIL_CHARS]

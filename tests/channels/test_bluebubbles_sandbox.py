@@ -1,0 +1,305 @@
+"""The channel against the simulated Macs over real sockets: every script, both generations of macOS, both ways to send.
+
+Each device writes to its number twice, first in a chat that the send opens and then in the chat that is there. What the
+phones received is read from the sandbox's own list, so the channel cannot vouch for itself.
+"""
+
+import asyncio
+from collections import Counter
+from collections.abc import AsyncIterator, Iterator
+from contextlib import asynccontextmanager
+from dataclasses import dataclass, field, replace
+from itertools import count
+from pathlib import Path
+
+import httpx2
+import pytest
+
+from posthaste.channels.base import Connection, Order, Trace, Unreachable
+from posthaste.channels.bluebubbles import CHAT, NEW, BlueBubbles
+from posthaste.channels.http import open_client
+from posthaste.core.outcomes import (
+    Absent,
+    Accepted,
+    Ambiguous,
+    CannotTell,
+    Deferred,
+    Found,
+    Outcome,
+    Refusal,
+    Rejected,
+)
+from posthaste.core.signals import Echo, Inbound, Receipt, Signal
+from posthaste.sandbox.numbers import scripted_numbers
+from posthaste.sandbox.server import spawn
+
+NUMBERS = {script.value: number for number, script in reversed(scripted_numbers())}
+TAKEN = ["read", "delivered", "receipt-twice", "receipt-first", "replies", "stops", "silent"]
+REFUSED = {"no-imessage": Refusal.NOT_ON_CHANNEL, "unreachable": Refusal.NOT_ON_CHANNEL, "refused": Refusal.OTHER}
+
+Kind = tuple[str, bool]
+
+PRIVATE_15, SCRIPT_15 = ("15.6", True), ("15.6", False)
+PRIVATE_26, SCRIPT_26 = ("26.1", True), ("26.1", False)
+WORKING = [PRIVATE_15, SCRIPT_15, PRIVATE_26]
+DEADLINE_S = 30
+COUNTER = count()
+
+
+@pytest.fixture(scope="module")
+def sandbox(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
+    running = spawn(Path(tmp_path_factory.mktemp("sandbox")))
+    yield running.url
+    running.stop()
+
+
+@dataclass
+class Desk:
+    """One Mac of the sandbox, the channel to it, and what it reported to us."""
+
+    sandbox: str
+    client: httpx2.AsyncClient
+    channel: BlueBubbles
+    device: Connection
+    phone: str
+    hook_url: str
+    heard: list[Signal] = field(default_factory=list)
+    changed: asyncio.Condition = field(default_factory=asyncio.Condition)
+
+    async def send(self, address: str, text: str) -> tuple[Outcome, Trace]:
+        target = await self.channel.prepare(self.device, address)
+        assert not isinstance(target, Outcome)
+        cursor = (await self.channel.poll(self.device, 0, [])).cursor
+        marker = f"{self.device.device_id}-{address}-{text}"
+        outcome = await self.channel.send(self.device, Order(address, text, marker, target))
+        return outcome, Trace(address, text, marker, target, cursor, 0, frozenset())
+
+    async def on_phone(self, address: str) -> Counter[str]:
+        listed = await self.client.get(f"{self.sandbox}/received", params={"to": address})
+        return Counter(item["text"] for item in listed.json() if item["from"] == self.phone)
+
+    async def hears(self, *signals: Signal) -> None:
+        """Wait until all of these were reported; instants are not compared, only whether they are there."""
+        async with asyncio.timeout(DEADLINE_S), self.changed:
+            await self.changed.wait_for(lambda: set(signals) <= {timeless(signal) for signal in self.heard})
+
+    async def hear(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        head = await reader.readuntil(b"\r\n\r\n")
+        length = int(head.lower().partition(b"content-length:")[2].partition(b"\r")[0])
+        signals = self.channel.parse_hook(await reader.readexactly(length))
+        writer.write(b"HTTP/1.1 204 No Content\r\nConnection: close\r\n\r\n")
+        writer.close()
+        await writer.wait_closed()
+        async with self.changed:
+            self.heard += signals
+            self.changed.notify_all()
+
+
+def timeless(signal: Signal) -> Signal:
+    match signal:
+        case Inbound():
+            return replace(signal, external_id="", cursor=0, at=0)
+        case Echo():
+            return replace(signal, cursor=0, delivered_at=None, read_at=None, error=signal.error and "")
+        case Receipt():
+            delivered_at, read_at = signal.delivered_at and 1, signal.read_at and 1
+            return replace(signal, delivered_at=delivered_at, read_at=read_at, error=signal.error and "")
+
+
+@asynccontextmanager
+async def desk(sandbox: str, kind: Kind) -> AsyncIterator[Desk]:
+    """Make a Mac of its own for a test, learn what it is, and listen to it."""
+    macos, private_api = kind
+    phone = f"+1628556{next(COUNTER):04}"
+    wanted = {"phone": phone, "password": "p+w;d&é", "privateApi": private_api, "macosVersion": macos}
+    async with open_client() as client:
+        made = (await client.post(f"{sandbox}/devices", json=wanted)).json()
+        channel = BlueBubbles(client)
+        device = Connection(made["id"], made["url"], wanted["password"], {})
+        own = Desk(sandbox, client, channel, device, phone, "")
+        listening = await asyncio.start_server(own.hear, "127.0.0.1", 0)
+        own.hook_url = f"http://127.0.0.1:{listening.sockets[0].getsockname()[1]}/hooks/bluebubbles/{device.device_id}"
+        health = await channel.ping(device)
+        assert health.is_up
+        own.device = replace(device, options=health.options)
+        await channel.listen(own.device, own.hook_url)
+        try:
+            yield own
+        finally:
+            listening.close()
+            await listening.wait_closed()
+
+
+@pytest.mark.parametrize("kind", WORKING, ids=str)
+@pytest.mark.parametrize("script", TAKEN)
+def test_a_text_that_is_taken_is_on_the_phone_once(sandbox: str, kind: Kind, script: str) -> None:
+    async def main() -> None:
+        async with desk(sandbox, kind) as own:
+            first, opening = await own.send(NUMBERS[script], "One")
+            second, known = await own.send(NUMBERS[script], "Two")
+            assert (opening.target.kind, known.target.kind) == (NEW, CHAT)
+            assert known.target.chat == f"{'any' if kind == PRIVATE_26 else 'iMessage'};-;{NUMBERS[script]}"
+            assert isinstance(first, Accepted)
+            assert isinstance(second, Accepted)
+            assert first.external_id != second.external_id
+            assert await own.on_phone(NUMBERS[script]) == {"One": 1, "Two": 1}
+            await own.hears(Echo(first.external_id, 0), Echo(second.external_id, 0, known.marker))
+            found = await own.channel.find(own.device, known)
+            assert isinstance(found, Found)
+            assert found.accepted.external_id == second.external_id
+
+    asyncio.run(main())
+
+
+@pytest.mark.parametrize("kind", WORKING, ids=str)
+@pytest.mark.parametrize("script", REFUSED)
+def test_a_text_that_is_refused_is_on_no_phone(sandbox: str, kind: Kind, script: str) -> None:
+    async def main() -> None:
+        async with desk(sandbox, kind) as own:
+            first, opening = await own.send(NUMBERS[script], "One")
+            second, known = await own.send(NUMBERS[script], "Two")
+            # AppleScript opens a chat without saying why it could not, but writes it down.
+            assert isinstance(first, Ambiguous if kind == SCRIPT_15 else Rejected)
+            assert isinstance(second, Rejected)
+            assert second.refusal is REFUSED[script]
+            for trace in (opening, known):
+                found = await own.channel.find(own.device, trace)
+                assert isinstance(found, Found)
+                assert found.error
+                assert found.error.refusal is REFUSED[script]
+            assert await own.on_phone(NUMBERS[script]) == {}
+            await own.hears(Echo(second.external_id or "", 0, known.marker, error=""))
+
+    asyncio.run(main())
+
+
+@pytest.mark.parametrize("kind", WORKING, ids=str)
+def test_a_lost_answer_is_looked_up(sandbox: str, kind: Kind) -> None:
+    async def main() -> None:
+        async with desk(sandbox, kind) as own:
+            # The same text twice, each found once: what belongs to one attempt is not the other's.
+            first, opening = await own.send(NUMBERS["hangup"], "Hello")
+            second, known = await own.send(NUMBERS["hangup"], "Hello")
+            assert isinstance(first, Ambiguous)
+            assert isinstance(second, Ambiguous)
+            found = await own.channel.find(own.device, opening)
+            assert isinstance(found, Found)
+            taken = frozenset({found.accepted.external_id})
+            other = await own.channel.find(own.device, replace(opening, bound=taken))
+            assert isinstance(other, Found)
+            assert other == await own.channel.find(own.device, replace(known, bound=taken))
+            assert await own.on_phone(NUMBERS["hangup"]) == {"Hello": 2}
+
+    asyncio.run(main())
+
+
+def test_a_late_text_is_absent_until_it_arrives(sandbox: str) -> None:
+    async def late(kind: Kind) -> None:
+        async with desk(sandbox, kind) as own:
+            outcome, trace = await own.send(NUMBERS["late"], "Hello")
+            assert isinstance(outcome, Ambiguous)
+            assert await own.channel.find(own.device, trace) == Absent()
+            async with asyncio.timeout(DEADLINE_S), own.changed:
+                await own.changed.wait_for(lambda: own.heard)
+            found = await own.channel.find(own.device, trace)
+            assert isinstance(found, Found)
+            assert await own.on_phone(NUMBERS["late"]) == {"Hello": 1}
+
+    async def main() -> None:
+        await asyncio.gather(*(late(kind) for kind in WORKING))
+
+    asyncio.run(main())
+
+
+def test_applescript_on_macos_26_sends_nothing_and_the_look_up_says_so(sandbox: str) -> None:
+    async def main() -> None:
+        async with desk(sandbox, SCRIPT_26) as own:
+            outcome, trace = await own.send(NUMBERS["delivered"], "Hello")
+            assert isinstance(outcome, Ambiguous)
+            assert await own.channel.find(own.device, trace) == Absent()
+            assert await own.on_phone(NUMBERS["delivered"]) == {}
+
+    asyncio.run(main())
+
+
+@pytest.mark.parametrize("kind", WORKING, ids=str)
+def test_receipts_and_replies_come_by_webhook_and_again_by_polling(sandbox: str, kind: Kind) -> None:
+    async def main() -> None:
+        async with desk(sandbox, kind) as own:
+            ids = [await accepted(own, script) for script in ("read", "delivered", "receipt-first", "silent")]
+            read, delivered, early, silent = ids
+            await accepted(own, "stops")
+            expected = {
+                Receipt(read, 1, 1), Receipt(delivered, 1), Receipt(early, 1),
+                Inbound("", 0, NUMBERS["stops"], "STOP", 0),
+            }  # fmt: skip
+            await own.hears(*expected)
+            news = await own.channel.poll(own.device, 0, [*ids, "nobody's"])
+            polled = {timeless(signal) for signal in news.signals}
+            assert news.is_complete
+            assert expected | {Echo(external_id, 0) for external_id in ids} <= polled
+            assert not any(isinstance(signal, Receipt) and signal.external_id == silent for signal in polled)
+            later = await own.channel.poll(own.device, news.cursor, [])
+            assert (later.signals, later.cursor) == ([], news.cursor)
+
+    asyncio.run(main())
+
+
+async def accepted(own: Desk, script: str) -> str:
+    outcome, _ = await own.send(NUMBERS[script], "Hello")
+    assert isinstance(outcome, Accepted)
+    return outcome.external_id
+
+
+def test_registering_anew_leaves_one_webhook(sandbox: str) -> None:
+    async def main() -> None:
+        async with desk(sandbox, PRIVATE_26) as own:
+            await own.channel.listen(own.device, f"{own.hook_url}?again=1")
+            await own.channel.listen(own.device, own.hook_url)
+            listed = await own.client.get(f"{own.device.url}/api/v1/webhook", params={"guid": own.device.secret})
+            assert [hook["url"] for hook in listed.json()["data"]] == [own.hook_url]
+
+    asyncio.run(main())
+
+
+def test_only_the_private_api_tells_who_is_on_imessage(sandbox: str) -> None:
+    async def main() -> None:
+        async with desk(sandbox, PRIVATE_15) as own, desk(sandbox, SCRIPT_15) as other:
+            told = [await own.channel.check(own.device, NUMBERS[script]) for script in ("delivered", "no-imessage")]
+            assert [availability.is_available for availability in told] == [True, False]
+            assert (await other.channel.check(other.device, NUMBERS["delivered"])).is_available is None
+
+    asyncio.run(main())
+
+
+def test_a_mac_that_is_down_decides_nothing(sandbox: str) -> None:
+    async def main() -> None:
+        async with desk(sandbox, PRIVATE_26) as own:
+            _, trace = await own.send(NUMBERS["delivered"], "One")
+            switch = f"{own.sandbox}/devices/{own.device.device_id}"
+            await own.client.post(switch, json={"state": "down"})
+            assert not (await own.channel.ping(own.device)).is_up
+            assert isinstance(await own.channel.prepare(own.device, NUMBERS["read"]), Deferred)
+            lost = await own.channel.send(own.device, Order(trace.address, "Two", "marker-2", trace.target))
+            assert isinstance(lost, Ambiguous)
+            assert isinstance(await own.channel.find(own.device, replace(trace, text="Two")), CannotTell)
+            with pytest.raises(Unreachable):
+                await own.channel.poll(own.device, 0, [])
+            await own.client.post(switch, json={"state": "up"})
+            assert await own.channel.find(own.device, replace(trace, text="Two", cursor=1)) == Absent()
+            assert await own.on_phone(NUMBERS["delivered"]) == {"One": 1}
+
+    asyncio.run(main())
+
+
+def test_a_wrong_password_sends_nothing_and_says_why(sandbox: str) -> None:
+    async def main() -> None:
+        async with desk(sandbox, PRIVATE_26) as own:
+            wrong = replace(own.device, secret="nope")
+            _, trace = await own.send(NUMBERS["delivered"], "One")
+            outcome = await own.channel.send(wrong, Order(trace.address, "Two", "marker-2", trace.target))
+            assert outcome == Deferred("the server password is wrong", device_is_down=True)
+            assert (await own.channel.ping(wrong)).detail == "the server password is wrong"
+            assert await own.on_phone(NUMBERS["delivered"]) == {"One": 1}
+
+    asyncio.run(main())
