@@ -2,6 +2,8 @@
 
 import asyncio
 import sqlite3
+import subprocess
+import sys
 import threading
 from pathlib import Path
 
@@ -229,6 +231,53 @@ def test_what_is_no_database_is_refused_in_one_line(url: str) -> None:
     with pytest.raises(SettingError) as refusal:
         asyncio.run(open_store(url, StoppedClock(), Ids()))
     assert "\n" not in str(refusal.value)
+
+
+def test_a_file_that_is_no_database_is_refused_and_kept(tmp_path: Path) -> None:
+    file = tmp_path / "posthaste.db"
+    file.write_text("a letter, and not a database\n" * 100)
+    with pytest.raises(SettingError, match="cannot open"):
+        asyncio.run(open_store(f"sqlite://{file}", StoppedClock(), Ids()))
+    assert file.read_text().startswith("a letter")
+
+
+WRITE_UNTIL_KILLED = """
+import asyncio, sys
+sys.path.insert(0, sys.argv[2])
+from stores import StoppedClock, add, make_table
+from posthaste.ids import Ids
+from posthaste.store.opening import open_store
+
+async def write(store, first):
+    for id in range(first, 10**9, 16):
+        print(await store.write(add, id), flush=True)
+
+async def main():
+    store = await open_store(sys.argv[1], StoppedClock(), Ids())
+    await store.write(make_table)
+    await asyncio.gather(*[write(store, first) for first in range(16)])
+
+asyncio.run(main())
+"""
+
+
+def test_a_killed_process_has_everything_that_it_answered(tmp_path: Path) -> None:
+    command = [sys.executable, "-c", WRITE_UNTIL_KILLED, f"sqlite://{tmp_path}/posthaste.db", str(Path(__file__).parent)]
+    with subprocess.Popen(command, stdout=subprocess.PIPE) as process:
+        assert process.stdout is not None
+        answered = [int(process.stdout.readline()) for _ in range(500)]
+        process.kill()
+        answered += [int(line) for line in process.stdout if line.endswith(b"\n")]
+
+    async def main() -> None:
+        store = await open_sqlite(tmp_path)
+        stored = await store.read(ids)
+        assert set(answered) <= set(stored)
+        # At most what the sixteen callers were waiting for is there without an answer.
+        assert len(stored) <= len(answered) + 16
+        await store.close()
+
+    asyncio.run(main())
 
 
 def test_odd_folder_names_are_no_matter(tmp_path: Path) -> None:

@@ -120,6 +120,22 @@ def test_wakes_follow_commits_and_only_commits(open_it: Open) -> None:
     asyncio.run(main())
 
 
+def test_one_commit_may_wake_very_many(open_it: Open) -> None:
+    woken: list[str] = []
+
+    def wake(tx: Transaction) -> None:
+        for n in range(3_000):
+            tx.wake(f"message:{n}")
+
+    async def main() -> None:
+        async with open_it() as store:
+            store.on_wake("message:*", woken.append)
+            await store.write(wake)
+            assert woken == [f"message:{n}" for n in range(3_000)]
+
+    asyncio.run(main())
+
+
 def test_calls_after_a_commit_follow_it_on_the_loops_thread(open_it: Open) -> None:
     called: list[tuple[int, int]] = []
 

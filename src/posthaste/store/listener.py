@@ -47,7 +47,7 @@ class Listener:
             try:
                 async with await connect_async(self._url) as connection:
                     await self._listen(connection)
-            except (psycopg.OperationalError, TimeoutError) as error:
+            except (psycopg.Error, TimeoutError) as error:
                 _log.warning("wakes.lost error=%s", type(error).__name__)
             self._was_lost = True
             pause = _PAUSES_S[min(self._failures, len(_PAUSES_S) - 1)]

@@ -80,7 +80,7 @@ def _schema(url: str) -> Iterator[migrating.Schema]:
 def _sqlite_schema(path: Path) -> Iterator[migrating.Schema]:
     try:
         connection = connect_writer(path)
-    except (OSError, sqlite3.OperationalError) as error:
+    except (OSError, sqlite3.Error) as error:
         raise SettingError(f"cannot open {path}: {error}") from error
     try:
         yield migrating.SqliteSchema(connection)

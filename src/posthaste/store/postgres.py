@@ -12,6 +12,7 @@ from typing import Concatenate, ParamSpec, TypeVar
 
 from posthaste.clock import Clock
 from posthaste.ids import Ids
+from posthaste.store.errors import StoreUnavailable
 from posthaste.store.jobs import report_to
 from posthaste.store.lane import Lane
 from posthaste.store.listener import Listener
@@ -25,6 +26,7 @@ T = TypeVar("T")
 
 WRITERS = 4
 READERS = 2
+_LISTENING_WITHIN_S = 15.0
 
 
 class PostgresStore:
@@ -48,7 +50,14 @@ class PostgresStore:
     async def open(cls, url: str, clock: Clock, ids: Ids, *, database_clock: bool = True) -> "PostgresStore":
         """Open the store and wait until it hears other processes."""
         store = cls(url, clock, ids, database_clock=database_clock)
-        await store._listener.begun()
+        try:
+            async with asyncio.timeout(_LISTENING_WITHIN_S):
+                await store._listener.begun()
+        except BaseException as error:
+            await store.close()
+            if isinstance(error, TimeoutError):
+                raise StoreUnavailable("the database does not let us listen") from error
+            raise
         return store
 
     async def write(self, action: Callable[Concatenate[Transaction, P], T], /, *args: P.args, **kwargs: P.kwargs) -> T:

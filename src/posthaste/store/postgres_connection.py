@@ -73,7 +73,11 @@ def connect(url: str) -> Connection:
     """Open a connection in autocommit mode, so that BEGIN and COMMIT are ours to say."""
     connection = Connection.connect(_conninfo(url), autocommit=True, context=_Context())
     connection.prepared_max = _STATEMENTS_KEPT
-    connection.execute(_SESSION)
+    try:
+        connection.execute(_SESSION)
+    except BaseException:
+        connection.close()
+        raise
     return connection
 
 

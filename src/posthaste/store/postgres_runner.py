@@ -12,6 +12,7 @@ from contextlib import suppress
 import psycopg
 from psycopg import sql
 from psycopg.errors import DeadlockDetected, SerializationFailure
+from psycopg.pq import TransactionStatus
 
 from posthaste.clock import Clock
 from posthaste.ids import Ids
@@ -129,6 +130,8 @@ class PostgresRunner:
         # It fails when the connection is gone, which closes it, and that is what the caller looks at.
         with suppress(psycopg.Error):
             connection.execute("ROLLBACK", prepare=False)
+        if connection.info.transaction_status is not TransactionStatus.IDLE:
+            connection.close()
 
     def _connected(self) -> Connection:
         if self._connection is None or self._connection.closed:
@@ -151,12 +154,12 @@ class PostgresRunner:
         raise AssertionError("unreachable")
 
 
-def _announcing(topics: Sequence[str] | dict[str, None]) -> sql.Composed | sql.SQL:
+def _announcing(topics: dict[str, None]) -> sql.Composed | sql.SQL:
     """Return COMMIT, with the wake-ups before it in the same round trip and the same transaction."""
     if not topics:
         return sql.SQL("COMMIT")
-    calls = [sql.SQL("pg_notify({}, {})").format(CHANNEL, topic) for topic in topics]
-    return sql.SQL("SELECT {}; COMMIT").format(sql.SQL(", ").join(calls))
+    text = sql.SQL("SELECT pg_notify({}, topic) FROM unnest({}::text[]) AS topic; COMMIT")
+    return text.format(CHANNEL, list(topics))
 
 
 def _as_ours(error: psycopg.OperationalError) -> Exception:

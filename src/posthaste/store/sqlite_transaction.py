@@ -134,16 +134,23 @@ def connect_writer(path: Path) -> sqlite3.Connection:
     # Keys and people's addresses are inside: nobody else on the machine may read it. WAL and index take the same mode.
     path.touch(mode=0o600, exist_ok=True)
     connection = prepare(_connect(f"file:{quote(str(path))}?mode=rw"))
+    try:
+        _make_durable(connection)
+    except BaseException:
+        connection.close()
+        raise
+    return connection
+
+
+def _make_durable(connection: sqlite3.Connection) -> None:
     mode: tuple[str] = connection.execute("PRAGMA journal_mode = WAL").fetchone()
     if mode[0] != "wal":
-        connection.close()
-        raise SettingError(f"{path}: this file system does not carry SQLite's write-ahead log")
+        raise SettingError("this file system does not carry SQLite's write-ahead log")
     connection.execute("PRAGMA synchronous = FULL")
     # macOS leaves an fsync in the disk's own cache unless told not to; elsewhere this changes nothing.
     connection.execute("PRAGMA fullfsync = ON")
     connection.execute("PRAGMA cache_size = -16000")
     connection.execute("PRAGMA journal_size_limit = 67108864")
-    return connection
 
 
 def connect_reader(path: Path) -> sqlite3.Connection:
@@ -178,6 +185,4 @@ def require_version(version: tuple[int, ...] = sqlite3.sqlite_version_info) -> N
 
 def _connect(uri: str) -> sqlite3.Connection:
     # One thread uses a connection at a time, but the one that opens it is not the one that works with it.
-    return sqlite3.connect(
-        uri, uri=True, isolation_level=None, check_same_thread=False, cached_statements=_STATEMENTS_KEPT
-    )
+    return sqlite3.connect(uri, uri=True, isolation_level=None, check_same_thread=False, cached_statements=_STATEMENTS_KEPT)
