@@ -4,6 +4,7 @@ A line is handed to the operating system before anybody is answered, so `kill -9
 synced: a power cut is Posthaste's business, not the sandbox's. Entries that belong together go out in one write.
 """
 
+import errno
 import fcntl
 import os
 from collections.abc import Iterable
@@ -64,7 +65,9 @@ class DiskJournal:
         lines = self._encoder.encode_lines(entries)
         written = os.write(self._fd, lines)
         if written != len(lines):
-            raise OSError(f"the disk of {self.path} is full")
+            # Half of what belongs together would spoil the next line and the next start.
+            os.ftruncate(self._fd, os.fstat(self._fd).st_size - written)
+            raise OSError(errno.ENOSPC, f"the disk of {self.path} is full")
 
     def entries(self) -> Iterable[AnyEntry]:
         with self.path.open("rb") as lines:

@@ -121,6 +121,7 @@ function drawPhones() {
 }
 
 function drawMacs() {
+  const focused = document.activeElement?.id;
   byId("macs").replaceChildren(...state.macs.map((mac) => {
     const item = element("li");
     const about = element("div");
@@ -131,6 +132,7 @@ function drawMacs() {
     const isUp = mac.state === "up";
     const toggle = element("button", "switch", isUp ? "up" : "down");
     toggle.type = "button";
+    toggle.id = `switch-${mac.id}`;
     toggle.setAttribute("role", "switch");
     toggle.setAttribute("aria-checked", String(isUp));
     toggle.setAttribute("aria-label", `Mac of ${mac.phone}`);
@@ -138,6 +140,7 @@ function drawMacs() {
     item.append(about, toggle);
     return item;
   }));
+  if (focused?.startsWith("switch-")) byId(focused)?.focus();
   if (state.macs.length === 0) byId("macs").append(element("li", "hint", "None yet. Posthaste makes them when it starts."));
 }
 

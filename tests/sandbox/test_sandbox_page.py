@@ -1,0 +1,110 @@
+"""A person uses the page in a real browser: texts appear, answers go out, a Mac is switched off, nothing is fetched
+from outside.
+"""
+
+import shutil
+from collections.abc import Iterator
+from pathlib import Path
+from urllib.parse import urlsplit
+
+import httpx2
+import pytest
+from miniworld import LINE, ORDINARY, number, texts
+from playwright.sync_api import Browser, Page, expect, sync_playwright
+
+from posthaste.sandbox.numbers import Script
+from posthaste.sandbox.server import Sandbox, spawn
+
+QUIET = (
+    "--no-sandbox", "--disable-gpu", "--disable-background-networking", "--disable-component-update", "--disable-sync",
+    "--no-first-run",
+)  # fmt: skip
+CHROMIUM = next(filter(None, map(shutil.which, ("chromium", "chromium-browser", "google-chrome"))), None)
+
+pytestmark = pytest.mark.skipif(CHROMIUM is None, reason="THE PAGE WAS NOT TRIED, there is no Chromium on this machine")
+
+
+@pytest.fixture
+def sandbox(tmp_path: Path) -> Iterator[Sandbox]:
+    sandbox = spawn(tmp_path)
+    httpx2.post(f"{sandbox.url}/devices", json={"id": "mac", "phone": LINE, "password": "pw"})
+    yield sandbox
+    sandbox.stop()
+
+
+@pytest.fixture(scope="module")
+def browser() -> Iterator[Browser]:
+    with sync_playwright() as play:
+        browser = play.chromium.launch(executable_path=CHROMIUM, args=list(QUIET))
+        yield browser
+        browser.close()
+
+
+@pytest.fixture
+def page(sandbox: Sandbox, browser: Browser) -> Iterator[Page]:
+    page = browser.new_page(viewport={"width": 360, "height": 740})
+    asked: set[str] = set()
+    page.on("request", lambda request: asked.add(urlsplit(request.url).netloc))
+    page.goto(sandbox.url)
+    yield page
+    page.close()
+    assert asked == {urlsplit(sandbox.url).netloc}
+
+
+def send(sandbox: Sandbox, to: str, text: str) -> None:
+    body = {"addresses": [to], "message": text, "method": "private-api"}
+    httpx2.post(f"{sandbox.url}/macs/mac/api/v1/chat/new?guid=pw", json=body).raise_for_status()
+
+
+def rows(sandbox: Sandbox) -> list[str]:
+    url = f"{sandbox.url}/macs/mac/api/v1/message/query?guid=pw"
+    return texts(httpx2.post(url, json={"sort": "ASC"}).json()["data"])
+
+
+def test_a_text_appears_by_itself_as_text_and_its_receipt_follows(sandbox: Sandbox, page: Page) -> None:
+    expect(page.locator("#empty")).to_be_visible()
+    send(sandbox, number(Script.READ), "<b>Hello</b>\n<script>alert(1)</script>")
+    expect(page.locator(".bubble")).to_have_text("<b>Hello</b>\n<script>alert(1)</script>")
+    expect(page.locator(".stamp")).to_have_text("read")
+    expect(page.locator("#empty")).to_be_hidden()
+    assert page.evaluate("document.documentElement.scrollWidth <= innerWidth"), "it fits on a phone"
+
+
+def test_an_answer_that_is_being_written_stays_and_goes_to_the_line(sandbox: Sandbox, page: Page) -> None:
+    send(sandbox, ORDINARY, "Are you there?")
+    answer = page.get_by_label(f"Answer as {ORDINARY}", exact=True)
+    answer.fill("Yes, I am")
+    send(sandbox, "+12025550144", "Another phone")
+    expect(page.locator(".phone")).to_have_count(2)
+    expect(answer).to_have_value("Yes, I am")
+    answer.press("Enter")
+    expect(page.locator(".bubble.own")).to_have_text("Yes, I am")
+    expect(answer).to_have_value("")
+    assert rows(sandbox) == ["Are you there?", "Another phone", "Yes, I am"]
+
+
+def test_a_person_who_cannot_write_is_told_why(sandbox: Sandbox, page: Page) -> None:
+    form = page.locator("#write")
+    form.get_by_label("From").fill(number(Script.NO_IMESSAGE))
+    form.get_by_label("Text").fill("Hello")
+    form.get_by_role("button").click()
+    expect(form.get_by_role("alert")).to_contain_text("not on iMessage")
+    form.get_by_label("From").fill(ORDINARY)
+    form.get_by_role("button").click()
+    expect(page.locator(".bubble.own")).to_have_text("Hello")
+    expect(form.get_by_role("alert")).to_have_count(0)
+
+
+def test_a_mac_is_switched_off_and_on(sandbox: Sandbox, page: Page) -> None:
+    switch = page.get_by_role("switch", name=f"Mac of {LINE}")
+    for is_up in ("false", "true"):
+        switch.click()
+        expect(switch).to_have_attribute("aria-checked", is_up)
+        [mac] = httpx2.get(f"{sandbox.url}/devices").json()
+        assert mac["state"] == {"true": "up", "false": "down"}[is_up]
+
+
+def test_it_says_when_the_sandbox_is_gone(sandbox: Sandbox, page: Page) -> None:
+    expect(page.locator("#live")).to_have_text("live")
+    sandbox.stop()
+    expect(page.locator("#live")).to_have_text("sandbox not reachable")
