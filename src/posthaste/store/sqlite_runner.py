@@ -80,13 +80,9 @@ class SqliteRunner:
             job.run(self._open())
         except BaseException as error:
             job.fail(as_ours(error))
-            self._take_back()
+            # If the database has ended the whole transaction, this fails too, and the batch with it.
+            self._connection.execute("ROLLBACK TO action")
         self._connection.execute("RELEASE action")
-
-    def _take_back(self) -> None:
-        if not self._connection.in_transaction:
-            raise TransactionLost
-        self._connection.execute("ROLLBACK TO action")
 
     def _run_alone(self, job: Job) -> None:
         if job.is_unwanted:
