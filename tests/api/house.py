@@ -5,7 +5,7 @@ that a sender would run.
 """
 
 import asyncio
-from collections.abc import AsyncIterator, Callable, Coroutine, Mapping
+from collections.abc import AsyncIterator, Awaitable, Callable, Coroutine, Mapping
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field, replace
 from typing import Any
@@ -99,6 +99,22 @@ class House:
         reports = [Report(one.attempt.id, outcome or Accepted(f"guid-{one.message.id}"), 1) for one in claimed]
         await self.store.write(record, self.settings, reports)
         return len(reports)
+
+    async def settle_next(self, outcome: Outcome | None = None) -> None:
+        """Wait for the next message to be accepted, and send it."""
+        await self.until(lambda: self.settle(outcome))
+
+    async def until(self, is_so: Callable[[], Awaitable[int]]) -> None:
+        """Wait until something is true, asking again after every change."""
+        woken = asyncio.Event()
+        stop = self.store.on_wake("*", lambda _: woken.set())
+        try:
+            async with asyncio.timeout(10):
+                while not await is_so():
+                    await woken.wait()
+                    woken.clear()
+        finally:
+            stop()
 
     async def another(self) -> tuple[Workspace, str]:
         """Return another workspace, with a key."""

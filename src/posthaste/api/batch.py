@@ -9,10 +9,10 @@ from dataclasses import dataclass
 
 from posthaste.actions.accept import Acceptance, Submission, accept
 from posthaste.actions.show import MessageView, message_view
-from posthaste.store.gather import Gatherer
 from posthaste.core.errors import PosthasteError
 from posthaste.settings import Settings
 from posthaste.store.base import Store
+from posthaste.store.gather import Gatherer
 from posthaste.store.transaction import Transaction
 
 

@@ -10,10 +10,10 @@ from collections.abc import Awaitable, Callable, Sequence
 from contextlib import suppress
 
 from posthaste.actions.show import MessageView, message_view
-from posthaste.store.gather import Gatherer
 from posthaste.core.errors import PosthasteError
 from posthaste.core.lifecycle import Status
 from posthaste.store.base import Store
+from posthaste.store.gather import Gatherer
 from posthaste.store.transaction import Transaction
 
 _LOOK_FIRST_S = 0.2
