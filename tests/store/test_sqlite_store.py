@@ -13,9 +13,11 @@ from stores import StoppedClock, add, ids, opened
 from posthaste.core.errors import SettingError
 from posthaste.ids import Ids
 from posthaste.store.errors import StoreUnavailable, TransactionLost
+from posthaste.store.jobs import Job
 from posthaste.store.opening import open_store
 from posthaste.store.sqlite import SqliteStore
-from posthaste.store.sqlite_transaction import require_version
+from posthaste.store.sqlite_runner import SqliteRunner
+from posthaste.store.sqlite_transaction import connect_writer, require_version
 from posthaste.store.transaction import Transaction
 
 PATIENCE_S = 20
@@ -108,6 +110,29 @@ def test_a_transaction_that_the_database_ended_is_run_again_one_by_one(tmp_path:
             assert results == good == await store.read(ids)
             assert runs == [0, 1, 2, 3, 4, *good]
             assert store.commits == before + 1 + len(good)
+
+    asyncio.run(main())
+
+
+def test_what_was_to_follow_a_lost_transaction_is_dropped_even_if_its_caller_has_gone(tmp_path: Path) -> None:
+    called: list[str] = []
+
+    def add_and_call(tx: Transaction) -> None:
+        tx.after_commit(lambda: called.append("after"))
+        tx.wake("notes")
+
+    async def main() -> None:
+        gone: asyncio.Future[object] = asyncio.get_running_loop().create_future()
+
+        def lose_all(tx: Transaction) -> None:
+            gone.cancel()
+            tx.run("ROLLBACK")
+
+        runner = SqliteRunner(connect_writer(tmp_path / "x.db"), StoppedClock(), Ids(), begin="BEGIN IMMEDIATE")
+        jobs = [Job(gone, add_and_call, (), {}), Job(asyncio.get_running_loop().create_future(), lose_all, (), {})]
+        assert runner.run(jobs) == 2
+        assert [*jobs[0].topics, *jobs[0].calls, *jobs[1].calls] == []
+        runner.close()
 
     asyncio.run(main())
 

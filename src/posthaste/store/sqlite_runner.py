@@ -60,6 +60,7 @@ class SqliteRunner:
         except (sqlite3.Error, TransactionLost):
             self._roll_back()
             for job in jobs:
+                job.fail(TransactionLost())
                 self._run_alone(job)
             return len(jobs)
         return done
