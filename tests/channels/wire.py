@@ -81,9 +81,14 @@ class Wire(httpx2.AsyncBaseTransport):
     async def __aenter__(self) -> Self:
         return self
 
-    async def __aexit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None) -> None:
+    async def __aexit__(
+        self,
+        exc_type: type[BaseException] | None = None,
+        exc_value: BaseException | None = None,
+        traceback: TracebackType | None = None,
+    ) -> None:
         await self.client.aclose()
-        if error is None:
+        if exc_value is None:
             self.check()
 
 
