@@ -1,7 +1,7 @@
 """The command line: which commands there are, and how one ends.
 
-A command's module is loaded only when it is called, so that `posthaste --help` is quick. Whatever stops a command ends in one line
-on the standard error and an exit code: 2 if it was called or configured wrongly, 1 if what it was asked to do failed.
+A command's module is loaded only when it is called, so that `posthaste --help` is quick. Whatever stops a command ends in one
+line on the standard error and an exit code: 2 if it was called or configured wrongly, 1 if what it was asked to do failed.
 """
 
 import sys
@@ -75,7 +75,7 @@ def main() -> None:
 
 def _in_one_line(error: click.UsageError) -> str:
     asked = error.ctx.command_path if error.ctx else "posthaste"
-    return f"{' '.join(error.format_message().split())} (`{asked} --help` tells what there is)"
+    return f"{' '.join(error.format_message().split())} Try `{asked} --help`."
 
 
 def _end(code: int, says: str) -> int:

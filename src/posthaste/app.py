@@ -123,7 +123,7 @@ def is_alone(settings: Settings) -> bool:
 async def opened(settings: Settings, clock: Clock, ids: Ids) -> AsyncIterator[Store]:
     """Open the data folder and the database."""
     async with AsyncExitStack() as stack:
-        _make_folder(settings)
+        make_folder(settings)
         if is_alone(settings):
             stack.callback(hold(settings.data))
         store = await open_store(database_url(settings), clock, ids)
@@ -133,7 +133,8 @@ async def opened(settings: Settings, clock: Clock, ids: Ids) -> AsyncIterator[St
         yield store
 
 
-def _make_folder(settings: Settings) -> None:
+def make_folder(settings: Settings) -> None:
+    """Make the data folder if it is missing, or refuse to start where nothing can be kept."""
     try:
         settings.data.mkdir(parents=True, exist_ok=True)
         probe = settings.data / ".writable"
@@ -190,6 +191,8 @@ def _listen(settings: Settings) -> socket.socket:
         return socket.create_server((settings.host, settings.port), family=family, backlog=_BACKLOG)
     except OSError as error:
         raise SettingError(f"cannot listen on {settings.host}:{settings.port}: {error.strerror}") from None
+    except OverflowError:
+        raise SettingError(f"cannot listen on port {settings.port}: the highest is 65535") from None
 
 
 def _own_url(settings: Settings, bound: socket.socket | None) -> str:

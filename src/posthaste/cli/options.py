@@ -11,7 +11,7 @@ from typing import Any
 
 import click
 
-from posthaste.settings import OPTIONS, PREFIX, Settings, load
+from posthaste.settings import OPTIONS, Settings, load
 
 Command = Callable[..., Any]
 
@@ -37,15 +37,16 @@ class SettingsCommand(click.Command):
         for parameter in self.get_params(ctx):
             record = parameter.get_help_record(ctx)
             if record is not None:
-                heading = HEADINGS.get(parameter.name or "", heading) if parameter.name in OPTIONS else "Options"
+                name = parameter.name or ""
+                heading = HEADINGS.get(name, heading) if name in OPTIONS else "Options"
                 sections.setdefault(heading, []).append(record)
         for title, records in sections.items():
             with formatter.section(title):
-                formatter.write_dl(records, col_max=34)
+                formatter.write_dl(records, col_max=32)
 
 
 def settings_options(names: Collection[str] = tuple(OPTIONS)) -> Callable[[Command], Command]:
-    """Give a command the named settings as options; it takes them as keyword arguments and hands them to `settings_from`."""
+    """Give a command the named settings as options; it takes them as keywords and hands them to `settings_from`."""
 
     def give(command: Command) -> Command:
         for name in reversed([name for name in OPTIONS if name in names]):
@@ -57,29 +58,31 @@ def settings_options(names: Collection[str] = tuple(OPTIONS)) -> Callable[[Comma
 
 def settings_from(given: Mapping[str, Any]) -> Settings:
     """Return the settings of the environment and the command line."""
-    return load(os.environ, given)
+    # A number goes as text, because it is texts that the settings hold to their least value.
+    texts = {name: str(value) if type(value) is int else value for name, value in given.items()}
+    return load(os.environ, texts)
 
 
 def _option(field: Field[Any]) -> Callable[[Command], Command]:
-    flag = field.name.replace("_", "-")
-    default = field.default
-    shown = {True: "on", False: "off", "": "empty"}.get(default, default) if isinstance(default, bool | str) else default
-    text = f"{field.metadata['meaning']} [{shown}]"
-    if isinstance(default, bool):
-        return click.option(f"--{flag}/--no-{flag}", field.name, default=None, help=text)
-    return click.option(f"--{flag}", field.name, type=_type(field), default=None, help=text)
-
-
-def _type(field: Field[Any]) -> click.ParamType[Any] | type[Any]:
+    name, flag = field.name, f"--{field.name.replace('_', '-')}"
+    text = f"{field.metadata['meaning']} [{in_words(field.default)}]"
     match field.default:
+        case bool():
+            return click.option(f"{flag}/--no-{flag[2:]}", name, default=None, help=text)
         case int():
-            return click.IntRange(min=field.metadata["least"])
+            return click.option(flag, name, type=int, metavar="N", help=text)
         case Path():
-            return click.Path(file_okay=True, path_type=Path)
+            return click.option(flag, name, type=click.Path(path_type=Path), metavar="FOLDER", help=text)
         case _:
-            return str
+            return click.option(flag, name, metavar="TEXT", help=text)
 
 
-def variable_of(name: str) -> str:
-    """Return the environment variable of a setting."""
-    return PREFIX + name.upper()
+def in_words(default: object) -> str:
+    """Return a default as a person reads it."""
+    match default:
+        case bool():
+            return "on" if default else "off"
+        case "":
+            return "empty"
+        case _:
+            return str(default)
