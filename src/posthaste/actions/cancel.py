@@ -1,10 +1,9 @@
 """Cancel a message that was not handed over yet."""
 
-from dataclasses import replace
-
 from posthaste.actions.ready import look_again
 from posthaste.core.errors import Conflict, NotFound
 from posthaste.core.lifecycle import Status, Step, advance
+from posthaste.core.row import replace
 from posthaste.core.timeline import Code
 from posthaste.store import attempts, devices, lines, messages, timeline
 from posthaste.store.timeline import NewEntry

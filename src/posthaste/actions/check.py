@@ -1,7 +1,6 @@
 """Availability checks: whether one may be made now, and what came of it. A send never waits long for one."""
 
-from dataclasses import replace
-
+from posthaste.core.row import replace
 from posthaste.settings import Settings
 from posthaste.store import devices, lines, memories
 from posthaste.store.transaction import Transaction

@@ -6,7 +6,7 @@ may go is `core.dispatch`'s to say; this file reads, asks and writes.
 
 from collections import defaultdict
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 
 from posthaste.actions.ready import set_ready
 from posthaste.core.dispatch import Circumstances, Decision, Drop, Relane, Send, Wait, choose, dropped
@@ -14,6 +14,7 @@ from posthaste.core.leads import Lead
 from posthaste.core.lifecycle import Step, advance
 from posthaste.core.lines import Device, Line
 from posthaste.core.messages import Lane, Message
+from posthaste.core.row import replace
 from posthaste.core.timeline import Code
 from posthaste.settings import Settings
 from posthaste.store import attempts, conversations, devices, leads, lines, memories, messages, timeline
@@ -58,10 +59,13 @@ def _claim(tx: Transaction, settings: Settings, owner: str, ready: dict[str, Dev
     by_id = {line.id: line for line in every}
     due = _due(tx, ready, every)
     about = _circumstances(tx, due)
+    due_through: dict[str, list[Message]] = defaultdict(list)
+    for message in due:
+        due_through[by_id[message.line_id].device_id].append(message)
     decisions = [
         decision
-        for device_id, device in sorted(ready.items())
-        for decision in choose(device, by_id, [m for m in due if by_id[m.line_id].device_id == device_id], about, tx.now)
+        for device_id, messages_of_device in sorted(due_through.items())
+        for decision in choose(ready[device_id], by_id, messages_of_device, about, tx.now)
     ]
     begun = _begin(tx, settings, owner, [one for one in decisions if isinstance(one, Send)])
     _set_aside(tx, decisions)

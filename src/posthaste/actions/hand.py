@@ -5,13 +5,14 @@ attempt may have turned out to have arrived. After this commit the attempt may h
 """
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 
-from posthaste.actions.settle import Case, settle
+from posthaste.actions.settle import Ruling, settle
 from posthaste.core.dispatch import expiry_code
 from posthaste.core.lifecycle import Status, Step
 from posthaste.core.lines import Device
 from posthaste.core.messages import Message
+from posthaste.core.row import replace
 from posthaste.core.timeline import Code
 from posthaste.core.verdicts import Finish, Retry, Verdict
 from posthaste.settings import Settings
@@ -38,7 +39,7 @@ def hand(tx: Transaction, settings: Settings, handings: Sequence[Handing]) -> li
     locked = devices.lock(tx, {attempt.device_id for attempt in found.values()})
     asked = messages.lock(tx, {attempt.message_id for attempt in found.values()})
     handed: list[tuple[Handing, Attempt]] = []
-    refused: list[Case] = []
+    refused: dict[str, Verdict] = {}
     for handing in handings:
         attempt = found[handing.attempt_id]
         if attempt.state != "claimed" or attempt.owner != handing.owner or attempt.lease_until <= tx.now:
@@ -47,10 +48,10 @@ def hand(tx: Transaction, settings: Settings, handings: Sequence[Handing]) -> li
         if verdict is None:
             handed.append((handing, attempt))
         else:
-            refused.append(Case(attempt, verdict, "before the hand-over"))
+            refused[attempt.id] = verdict
     _write(tx, settings, handed, locked)
     if refused:
-        settle(tx, settings, refused)
+        settle(tx, settings, [found[one] for one in refused], lambda one, _: Ruling(refused[one.id], "before the hand-over"))
     may_go = {handing.attempt_id for handing, _ in handed}
     return [one.attempt_id in may_go for one in handings]
 

@@ -1,9 +1,9 @@
 """The health of devices: what a ping said, and what follows. A device that is down holds its queue; one that is up again is polled."""
 
 from collections.abc import Mapping
-from dataclasses import replace
 
 from posthaste.actions.ready import look_again
+from posthaste.core.row import replace
 from posthaste.settings import Settings
 from posthaste.store import attempts, devices, messages
 from posthaste.store.devices import Access

@@ -1,11 +1,12 @@
 """Lines: added with their device, and changed. What opens or closes a line moves its device's clock in the same transaction."""
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 
 from posthaste.actions.ready import look_again
 from posthaste.actions.show import LineView, line_view
 from posthaste.core.errors import NotFound, Refused
 from posthaste.core.lines import Device, Line
+from posthaste.core.row import replace
 from posthaste.core.windows import day_start_after, zone_named
 from posthaste.core.workspaces import Workspace
 from posthaste.settings import Settings

@@ -6,10 +6,10 @@ change, and calls `set_ready` in the same transaction. Idle devices then cost no
 
 from collections import defaultdict
 from collections.abc import Mapping, Sequence
-from dataclasses import replace
 
 from posthaste.core.dispatch import ready_at
 from posthaste.core.lines import Device, Line
+from posthaste.core.row import replace
 from posthaste.store import devices, lines, messages
 from posthaste.store.transaction import Transaction
 

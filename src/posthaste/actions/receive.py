@@ -8,7 +8,7 @@ from collections.abc import Sequence
 from typing import assert_never
 
 from posthaste.actions.ready import look_again
-from posthaste.actions.settle import Case, settle
+from posthaste.actions.settle import Ruling, settle
 from posthaste.core.lifecycle import Step
 from posthaste.core.messages import Lane
 from posthaste.core.outcomes import Accepted
@@ -61,7 +61,7 @@ def _take_report(
         verdict = Finish(Step.DELIVER, accepted=accepted)
     else:
         verdict = Finish(Step.ACCEPT, accepted=accepted)
-    settle(tx, settings, [Case(attempt, verdict, source)])
+    settle(tx, settings, [attempt], lambda _, __: Ruling(verdict, source))
 
 
 def _take_inbound(tx: Transaction, access: Access, inbound: Inbound) -> None:

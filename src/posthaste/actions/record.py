@@ -3,11 +3,13 @@
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from posthaste.actions.settle import Case, settle
+from posthaste.actions.settle import Ruling, settle
+from posthaste.core.messages import Message
 from posthaste.core.outcomes import Accepted, Outcome
-from posthaste.core.verdicts import Doubt, Finish, RetryRules, Verdict, judge
+from posthaste.core.verdicts import Doubt, RetryRules, judge
 from posthaste.settings import Settings
-from posthaste.store import attempts, messages
+from posthaste.store import attempts
+from posthaste.store.attempts import Attempt
 from posthaste.store.transaction import Transaction
 
 
@@ -18,7 +20,7 @@ class Report:
     `off_channel` are the addresses that were found not to be on the channel on the way.
     """
 
-    attempt_id: str
+    attempt: Attempt
     outcome: Outcome
     started_after_ms: int | None = None
     off_channel: frozenset[str] = frozenset()
@@ -29,32 +31,32 @@ def retry_rules(settings: Settings) -> RetryRules:
 
 
 def record(tx: Transaction, settings: Settings, reports: Sequence[Report]) -> None:
-    """Record a batch of outcomes."""
-    found = attempts.by_ids(tx, [one.attempt_id for one in reports])
-    asked = messages.by_ids(tx, {one.message_id for one in found.values()})
-    cases = []
-    for report in reports:
-        attempt = found[report.attempt_id]
-        message = asked[attempt.message_id]
-        off = report.off_channel | set(message.checked_addresses) | {attempt.address}
-        verdict = judge(
-            report.outcome,
-            tried=message.attempts,
-            other_addresses=[one for one in message.addresses if one not in off],
-            rules=retry_rules(settings),
-            now=tx.now,
-        )
+    """Record a batch of outcomes, each of another attempt."""
+    by_attempt = {one.attempt.id: one for one in reports}
+    named = {one.outcome.external_id for one in reports if isinstance(one.outcome, Accepted)}
+    holders = attempts.holders(tx, named) if named else {}
+    rules = retry_rules(settings)
+
+    def rule(attempt: Attempt, message: Message) -> Ruling:
+        report = by_attempt[attempt.id]
         started_at = None
         if attempt.handed_at is not None and report.started_after_ms is not None:
             started_at = attempt.handed_at + report.started_after_ms
-        cases.append(Case(attempt, _bound_elsewhere(tx, attempt, verdict), "the provider's answer", started_at))
-    settle(tx, settings, cases)
+        if _belongs_to_another(report, holders):
+            return Ruling(Doubt("the provider's answer named the send of another attempt"), _SOURCE, started_at)
+        off = report.off_channel | set(message.checked_addresses) | {attempt.address}
+        others = [one for one in message.addresses if one not in off]
+        verdict = judge(report.outcome, tried=message.attempts, other_addresses=others, rules=rules, now=tx.now)
+        return Ruling(verdict, _SOURCE, started_at)
+
+    settle(tx, settings, [one.attempt for one in reports], rule)
 
 
-def _bound_elsewhere(tx: Transaction, attempt: attempts.Attempt, verdict: Verdict) -> Verdict:
-    """A provider's id that belongs to another attempt already cannot be this one's: then nobody knows what became of it."""
-    if isinstance(verdict, Finish) and isinstance(verdict.accepted, Accepted):
-        holder = attempts.by_external_id(tx, attempt.device_id, verdict.accepted.external_id)
-        if holder is not None and holder.id != attempt.id:
-            return Doubt("the provider's answer named the send of another attempt")
-    return verdict
+_SOURCE = "the provider's answer"
+
+
+def _belongs_to_another(report: Report, holders: dict[tuple[str, str], str]) -> bool:
+    """Tell whether the provider named a send that is known to be another attempt's: then nobody knows what became of this one."""
+    if not isinstance(report.outcome, Accepted):
+        return False
+    return holders.get((report.attempt.device_id, report.outcome.external_id), report.attempt.id) != report.attempt.id

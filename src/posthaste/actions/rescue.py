@@ -6,18 +6,22 @@ it may still arrive, and is never simply sent again.
 
 import json
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 
 from posthaste.actions.record import retry_rules
-from posthaste.actions.settle import Case, settle
+from posthaste.actions.settle import Ruling, settle
 from posthaste.core.lifecycle import Status, Step
+from posthaste.core.messages import Message
 from posthaste.core.outcomes import Finding, Found
+from posthaste.core.row import replace
 from posthaste.core.verdicts import Finish, Look, LookAgain, Retry, Verdict, judge_finding
 from posthaste.settings import Settings
-from posthaste.store import attempts, devices, messages
+from posthaste.store import attempts, devices
 from posthaste.store.attempts import Attempt
 from posthaste.store.devices import Access
 from posthaste.store.transaction import Transaction
+
+_IN_QUESTION = (Status.SENDING, Status.UNKNOWN)
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,34 +39,25 @@ def rescue(tx: Transaction, settings: Settings, owner: str, limit: int) -> list[
     found = attempts.abandoned(tx, limit)
     if not found:
         return []
-    locked = devices.lock(tx, {one.device_id for one in found})
-    # Read again under the lock: an answer may have been recorded while we waited for it.
-    current = attempts.by_ids(tx, [one.id for one in found])
-    still = [one for one in current.values() if one.state != "done" and one.lease_until <= tx.now]
-    statuses = messages.statuses(tx, {one.message_id for one in still})
-    gone = Retry(tx.now, "its worker ended before the hand-over", counts=False)
-    settled = [Case(one, gone, "rescue") for one in still if one.state == "claimed"]
-    settled += [
-        Case(one, Finish(Step.CANCEL, detail=f"the message is {statuses[one.message_id]}"), "rescue")
-        for one in still
-        if one.state == "handed" and statuses[one.message_id] not in (Status.SENDING, Status.UNKNOWN)
-    ]
-    if settled:
-        settle(tx, settings, settled)
-    doubtful = [one for one in still if all(case.attempt.id != one.id for case in settled)]
-    return _take(tx, settings, owner, doubtful, locked.keys())
+    doubtful: list[str] = []
+
+    def rule(attempt: Attempt, message: Message) -> Ruling | None:
+        if attempt.state == "done" or attempt.lease_until > tx.now:
+            return None  # It was recorded or renewed while we waited for its device.
+        if attempt.state == "claimed":
+            return Ruling(Retry(tx.now, "its worker ended before the hand-over", counts=False), "rescue")
+        if message.status not in _IN_QUESTION:
+            return Ruling(Finish(Step.CANCEL, detail=f"the message is {message.status}"), "rescue")
+        doubtful.append(attempt.id)
+        return Ruling(LookAgain(tx.now, "its worker ended during the call"), "rescue") if attempt.occupies else None
+
+    settle(tx, settings, found, rule)
+    return _take(tx, settings, owner, doubtful) if doubtful else []
 
 
-def _take(tx: Transaction, settings: Settings, owner: str, doubtful: Sequence[Attempt], device_ids: object) -> list[Lookup]:
-    if not doubtful:
-        return []
-    freed = [Case(one, LookAgain(tx.now, "its worker ended during the call"), "rescue") for one in doubtful if one.occupies]
-    if freed:
-        settle(tx, settings, freed)
-    taken = [
-        replace(one, owner=owner, lease_until=tx.now + settings.lease_ms, occupies=False)
-        for one in attempts.by_ids(tx, [one.id for one in doubtful]).values()
-    ]
+def _take(tx: Transaction, settings: Settings, owner: str, doubtful: Sequence[str]) -> list[Lookup]:
+    lease_until = tx.now + settings.lease_ms
+    taken = [replace(one, owner=owner, lease_until=lease_until) for one in attempts.by_ids(tx, doubtful).values()]
     attempts.save(tx, taken)
     access = devices.access(tx, {one.device_id for one in taken})
     return [
@@ -77,40 +72,35 @@ def _take(tx: Transaction, settings: Settings, owner: str, doubtful: Sequence[At
 class Sighting:
     """What a look-up found; `asked_at` is when the provider was asked."""
 
-    attempt_id: str
+    attempt: Attempt
     finding: Finding
     can_find: bool
     asked_at: int
 
 
-def conclude(tx: Transaction, settings: Settings, owner: str, sightings: Sequence[Sighting]) -> None:
-    """Settle what was looked up, where it is still ours."""
-    found = attempts.by_ids(tx, [one.attempt_id for one in sightings])
-    asked = messages.by_ids(tx, {one.message_id for one in found.values()})
-    cases = []
-    for sighting in sightings:
-        attempt = found[sighting.attempt_id]
+def conclude(tx: Transaction, settings: Settings, owner: str, sighting: Sighting) -> None:
+    """Settle what was looked up, if it is still ours."""
+    finding = sighting.finding
+    holders = attempts.holders(tx, [finding.accepted.external_id]) if isinstance(finding, Found) else {}
+
+    def rule(attempt: Attempt, message: Message) -> Ruling | None:
         if attempt.state != "handed" or attempt.owner != owner:
-            continue
-        message = asked[attempt.message_id]
+            return None
+        if any(holder != attempt.id for (device_id, _), holder in holders.items() if device_id == attempt.device_id):
+            # It was given to another attempt while we were looking; the next look-up passes it over.
+            return Ruling(LookAgain(tx.now + 1, "what was found belongs to another attempt"), _SOURCE)
         look = Look(sighting.can_find, sighting.asked_at, attempt.arrives_until or 0, attempt.looks, message.attempts)
-        verdict = judge_finding(sighting.finding, look, retry_rules(settings), settings.look_every_ms)
-        cases.append(Case(attempt, _checked(tx, attempt, sighting.finding, _of_lost(verdict, message.status)), "a look-up"))
-    if cases:
-        settle(tx, settings, cases)
+        verdict = judge_finding(finding, look, retry_rules(settings), settings.look_every_ms)
+        return Ruling(_of_lost(verdict, message.status), _SOURCE)
+
+    settle(tx, settings, [sighting.attempt], rule)
+
+
+_SOURCE = "a look-up"
 
 
 def _of_lost(verdict: Verdict | LookAgain, status: str) -> Verdict | LookAgain:
     """A message that is `unknown` is never sent again by us, even if its provider now says that it is not there."""
     if status == Status.UNKNOWN and isinstance(verdict, Retry):
         return Finish(Step.LOSE, "OUTCOME_UNKNOWN", verdict.detail)
-    return verdict
-
-
-def _checked(tx: Transaction, attempt: Attempt, finding: Finding, verdict: Verdict | LookAgain) -> Verdict | LookAgain:
-    """What was found may have been given to another attempt while we were looking: look again, and it is passed over."""
-    if isinstance(finding, Found):
-        holder = attempts.by_external_id(tx, attempt.device_id, finding.accepted.external_id)
-        if holder is not None and holder.id != attempt.id:
-            return LookAgain(tx.now + 1, "what was found belongs to another attempt")
     return verdict

@@ -4,8 +4,8 @@ Everything that ends or changes an attempt comes through `settle`: answers of pr
 hand-over. It absorbs what comes late or twice.
 """
 
-from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
 from typing import assert_never
 
 from posthaste.actions.assign import lane_of
@@ -16,6 +16,7 @@ from posthaste.core.lifecycle import Status, Step, advance
 from posthaste.core.lines import Device, Line
 from posthaste.core.messages import Message
 from posthaste.core.outcomes import Accepted
+from posthaste.core.row import replace
 from posthaste.core.timeline import Code
 from posthaste.core.verdicts import Doubt, Finish, LookAgain, NextAddress, Retry, Verdict
 from posthaste.settings import Settings
@@ -27,40 +28,53 @@ from posthaste.store.transaction import Transaction
 
 
 @dataclass(frozen=True, slots=True)
-class Case:
+class Ruling:
     """A verdict on an attempt; `source` says in words where it comes from, `started_at` when the call began."""
 
-    attempt: Attempt
     verdict: Verdict | LookAgain
     source: str
     started_at: int | None = None
 
 
-def settle(tx: Transaction, settings: Settings, cases: Sequence[Case]) -> None:
-    """Settle attempts; each at most once a call."""
-    _Settling(tx, settings, cases).run()
+#: Rules on an attempt and its message as they stand under the lock of their device; None leaves them as they are.
+Rule = Callable[[Attempt, Message], Ruling | None]
+
+
+def settle(tx: Transaction, settings: Settings, attempts: Sequence[Attempt], rule: Rule) -> None:
+    """Settle attempts by a rule. They may have been read earlier: they are locked and read again before the rule is asked."""
+    _Settling(tx, settings, attempts).run(rule)
 
 
 class _Settling:
     """One call of `settle`: rows are read and locked once, changed in memory, and written once."""
 
-    def __init__(self, tx: Transaction, settings: Settings, cases: Sequence[Case]) -> None:
-        self.tx, self.settings, self.cases = tx, settings, cases
-        device_ids = {case.attempt.device_id for case in cases}
+    def __init__(self, tx: Transaction, settings: Settings, attempts: Sequence[Attempt]) -> None:
+        self.tx, self.settings = tx, settings
+        device_ids = {one.device_id for one in attempts}
         self.devices: dict[str, Device] = devices.lock(tx, device_ids)
         self.lines: dict[str, Line] = {line.id: line for line in lines.of_devices(tx, device_ids)}
-        self.messages: dict[str, Message] = messages.lock(tx, {case.attempt.message_id for case in cases})
-        # Read again under the lock: somebody else may have settled an attempt meanwhile.
-        self.attempts: dict[str, Attempt] = attempts_table.by_ids(tx, {case.attempt.id for case in cases})
+        self.messages: dict[str, Message] = messages.lock(tx, {one.message_id for one in attempts})
+        self.attempts: dict[str, Attempt] = attempts_table.by_ids(tx, {one.id for one in attempts})
         self.entries: list[NewEntry] = []
         self.counted: set[str] = set()
         self.released: set[tuple[str, str]] = set()
 
-    def run(self) -> None:
-        for case in self.cases:
-            self._settle(case)
-        attempts_table.save(self.tx, self.attempts.values())
-        messages.save_steps(self.tx, self.messages.values())
+    def run(self, rule: Rule) -> None:
+        attempts_before, messages_before = dict(self.attempts), dict(self.messages)
+        for attempt in sorted(attempts_before.values(), key=lambda one: one.id):
+            ruling = rule(attempt, self.messages[attempt.message_id])
+            if ruling is not None:
+                self._settle(attempt, ruling)
+        self._write(
+            [one for one in self.attempts.values() if one is not attempts_before[one.id]],
+            [one for one in self.messages.values() if one is not messages_before[one.id]],
+        )
+
+    def _write(self, attempts: Sequence[Attempt], changed: Sequence[Message]) -> None:
+        if not attempts and not changed:
+            return  # All of it was known before.
+        attempts_table.save(self.tx, attempts)
+        messages.save_steps(self.tx, changed)
         timeline.add(self.tx, self.entries)
         if self.counted:
             lines.save_counts(self.tx, [self.lines[one] for one in sorted(self.counted)])
@@ -71,13 +85,13 @@ class _Settling:
             self.tx.wake(f"message:{message_id}")
         self.tx.wake("ready")
 
-    def _settle(self, case: Case) -> None:
-        attempt, verdict = self.attempts[case.attempt.id], case.verdict
+    def _settle(self, attempt: Attempt, ruling: Ruling) -> None:
+        verdict = ruling.verdict
         if attempt.state == "done" and not isinstance(verdict, Finish):
             return  # It was settled by better evidence meanwhile.
         match verdict:
             case Finish():
-                self._finish(attempt, verdict, case)
+                self._finish(attempt, verdict, ruling.source)
             case Retry():
                 self._retry(attempt, verdict)
             case NextAddress():
@@ -89,9 +103,9 @@ class _Settling:
                 self._leave_open(attempt, at, attempt.looks + 1, Code.LOOKED_UP, {"detail": detail, "until": at})
             case _:
                 assert_never(verdict)
-        self._free_device(case)
+        self._free_device(attempt.id, ruling.started_at)
 
-    def _finish(self, attempt: Attempt, verdict: Finish, case: Case) -> None:
+    def _finish(self, attempt: Attempt, verdict: Finish, source: str) -> None:
         message = self.messages[attempt.message_id]
         accepted = verdict.accepted
         if verdict.never_left:
@@ -103,7 +117,7 @@ class _Settling:
             return
         after = self._after(message, verdict)
         self.messages[message.id] = after
-        self._tell(message, after, verdict, case.source)
+        self._tell(message, after, verdict, source)
         self.released.add((message.workspace_id, message.address))
 
     def _after(self, message: Message, verdict: Finish) -> Message:
@@ -124,9 +138,8 @@ class _Settling:
         """Write the entries of what is news: a repeated report says nothing, a late one that it changed nothing."""
         if after.status != before.status:
             self._say(after, *_news(after, verdict, source))
-        elif verdict.step != Step.ACCEPT and (after.delivered_at, after.read_at) == (before.delivered_at, before.read_at):
-            if verdict.step == Step.FAIL:
-                self._say(after, Code.RECEIPT_ABSORBED, {"step": verdict.step, "status": after.status, "source": source})
+        elif verdict.step == Step.FAIL:
+            self._say(after, Code.RECEIPT_ABSORBED, {"step": verdict.step, "status": after.status, "source": source})
         if after.read_at is not None and before.read_at is None:
             self._say(after, Code.READ, {"source": source})
 
@@ -195,20 +208,20 @@ class _Settling:
         if device.gap_ms and attempt.occupies:
             self.devices[device.id] = replace(device, free_at=min(device.free_at, self.tx.now))
 
-    def _free_device(self, case: Case) -> None:
+    def _free_device(self, attempt_id: str, started_at: int | None) -> None:
         """Give the device's slot back, and count its gap from the moment at which the call really began."""
-        attempt = self.attempts[case.attempt.id]
+        attempt = self.attempts[attempt_id]
         if not attempt.occupies:
             return
-        self.attempts[attempt.id] = replace(attempt, occupies=False, started_at=case.started_at)
+        self.attempts[attempt.id] = replace(attempt, occupies=False, started_at=started_at)
         device = self.devices[attempt.device_id]
         free_at = device.free_at
-        if device.gap_ms and case.started_at is not None:
-            free_at = min(free_at, case.started_at + device.gap_ms)
+        if device.gap_ms and started_at is not None:
+            free_at = min(free_at, started_at + device.gap_ms)
         self.devices[device.id] = replace(device, in_flight=max(0, device.in_flight - 1), free_at=free_at)
         line = self.lines[attempt.line_id]
-        if attempt.opened and case.started_at is not None and line.contact_gap_ms:
-            gap_end = case.started_at + line.contact_gap_ms
+        if attempt.opened and started_at is not None and line.contact_gap_ms:
+            gap_end = started_at + line.contact_gap_ms
             self.lines[line.id] = replace(line, contact_free_at=min(line.contact_free_at, gap_end))
             self.counted.add(line.id)
 

@@ -6,13 +6,14 @@ line and lane, best first, so a message that may not go is parked (its `due_at` 
 
 from collections.abc import Mapping, Sequence
 from collections.abc import Set as AbstractSet
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import assert_never
 
 from posthaste.core.holds import Reason
 from posthaste.core.lifecycle import Step, advance
 from posthaste.core.lines import Device, Line
 from posthaste.core.messages import Lane, Message
+from posthaste.core.row import replace
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,20 +70,21 @@ def choose(device: Device, lines: Mapping[str, Line], due: Sequence[Message], ab
     slots = device.max_in_flight - device.in_flight if device.gap_ms == 0 else min(1, device.max_in_flight - device.in_flight)
     decisions: list[Decision] = []
     taken: set[tuple[str, str]] = set()
-    lines = dict(lines)
+    claimed: dict[str, Line] = {}
     for message in sorted(due, key=lambda one: (one.lane, one.due_at, one.id)):
         if slots <= 0:
             break
         if (message.workspace_id, message.address) in taken:
             continue  # One at a time to one person, so that two texts never overtake each other.
-        decision = _consider(message, lines[message.line_id], about, now)
+        line = claimed.get(message.line_id) or lines[message.line_id]
+        decision = _consider(message, line, about, now)
         match decision:
             case None:
                 continue
-            case Send(line=line, is_new=is_new):
+            case Send(is_new=is_new):
                 slots -= 1
                 taken.add((message.workspace_id, message.address))
-                lines[line.id] = line.after_claim(now, is_new=is_new)
+                claimed[line.id] = line.after_claim(now, is_new=is_new)
             case Wait() | Relane() | Drop():
                 pass
             case _:

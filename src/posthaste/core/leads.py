@@ -4,17 +4,17 @@ One address belongs to one lead per workspace. The first writer of a name or CRM
 """
 
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from enum import StrEnum
 
 from posthaste.core.messages import CrmIds, MessageType, Sending
 from posthaste.core.names import split_name
+from posthaste.core.row import Row, replace
 
 QUICK_SENDS = "Quick Sends"
 
 
-@dataclass(frozen=True, slots=True)
-class Lead:
+class Lead(Row, frozen=True):
     """A row of `leads`, its columns in the table's order (the four CRM ids together)."""
 
     id: str

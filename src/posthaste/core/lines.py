@@ -6,14 +6,13 @@ that has used up its day opens when that day ends.
 """
 
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
 
 from posthaste.core.messages import Lane
+from posthaste.core.row import Row, replace
 from posthaste.core.windows import day_start_after
 
 
-@dataclass(frozen=True, slots=True)
-class Device:
+class Device(Row, frozen=True):
     """A row of `devices` without what only its channel reads. `arrival_ms`: how long a text may still arrive after its hand-over."""
 
     id: str
@@ -44,8 +43,7 @@ class Device:
         return self if self.ready_at is not None and self.ready_at <= at else replace(self, ready_at=at)
 
 
-@dataclass(frozen=True, slots=True)
-class Line:
+class Line(Row, frozen=True):
     """A row of `lines`. Its counts are of the day that ends at `usage_until`: what was sent (`usage_*`) and given to it (`chosen_*`)."""
 
     id: str

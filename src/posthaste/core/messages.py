@@ -6,6 +6,7 @@
 from dataclasses import dataclass
 from enum import IntEnum, StrEnum
 
+from posthaste.core.row import Row
 from posthaste.core.windows import Window
 
 
@@ -25,8 +26,7 @@ class Lane(IntEnum):
     NEW = 2
 
 
-@dataclass(frozen=True, slots=True)
-class CrmIds:
+class CrmIds(Row, frozen=True):
     """Who the person is in the caller's CRM."""
 
     ghl_contact_id: str | None = None
@@ -60,8 +60,7 @@ class Sending:
     unknown_fields: tuple[str, ...] = ()
 
 
-@dataclass(frozen=True, slots=True)
-class Message:
+class Message(Row, frozen=True):
     """A row of `messages`, its columns in the table's order. `status` is a stored one; see `holds.py` for what a caller sees."""
 
     id: str

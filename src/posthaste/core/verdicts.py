@@ -147,5 +147,5 @@ def judge_finding(finding: Finding, look: Look, rules: RetryRules, every_ms: int
 
 def _next_look(look: Look, every_ms: int) -> int:
     """Look soon at first and then less often, but not later than right after the last moment it can arrive."""
-    at = look.asked_at + every_ms * 2 ** min(look.looks, 5)
+    at = look.asked_at + (every_ms << min(look.looks, 5))
     return max(look.asked_at + 1, min(at, look.arrives_until + 1))

@@ -73,4 +73,4 @@ class Addressing:
 
 def _move(one: Claimed, off: set[str]) -> Report:
     detail = "it is not on iMessage"
-    return Report(one.attempt.id, Rejected(Refusal.NOT_ON_CHANNEL, detail), off_channel=frozenset(off))
+    return Report(one.attempt, Rejected(Refusal.NOT_ON_CHANNEL, detail), off_channel=frozenset(off))

@@ -38,7 +38,7 @@ class Rescuer:
         with self._leases.hold(one.attempt.id):
             try:
                 sighting = await self._sighting(one)
-                await self._store.write(conclude, self._settings, self._leases.owner, [sighting])
+                await self._store.write(conclude, self._settings, self._leases.owner, sighting)
             except Exception:
                 # Its lease ends, and it is looked at again.
                 _log.exception("look-up failed: message=%s attempt=%s", one.attempt.message_id, one.attempt.id)
@@ -47,11 +47,11 @@ class Rescuer:
         channel = self._channels[one.access.channel]
         asked_at = await self._store.read(_now)
         if not channel.promises.can_find:
-            return Sighting(one.attempt.id, CannotTell("the provider cannot be asked"), False, asked_at)
+            return Sighting(one.attempt, CannotTell("the provider cannot be asked"), False, asked_at)
         access = one.access
         device = Connection(access.device_id, access.url, access.secret, access.options)
         finding = await channel.find(device, _trace(one))
-        return Sighting(one.attempt.id, finding, True, asked_at)
+        return Sighting(one.attempt, finding, True, asked_at)
 
 
 def _now(tx: Transaction) -> int:

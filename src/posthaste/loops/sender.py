@@ -101,14 +101,14 @@ class Sender:
         started_after_ms = self._clock.monotonic_ms() - asked_at
         if started_after_ms >= self._settings.start_within_ms:
             # Somebody may hold the attempt for dead by now: the call is not made.
-            return Report(one.attempt.id, Deferred("the call could not start in time"), 0)
+            return Report(one.attempt, Deferred("the call could not start in time"), 0)
         outcome = await channel.send(device, Order(address, text, one.attempt.marker, target))
         return await self._reported(one, outcome, int(started_after_ms) + 1)
 
     async def _reported(self, one: Claimed, outcome: Outcome, started_after_ms: int | None = None) -> Report:
         if isinstance(outcome, Deferred) and outcome.device_is_down:
             await self._store.write(suspect, one.access.device_id)
-        return Report(one.attempt.id, outcome, started_after_ms)
+        return Report(one.attempt, outcome, started_after_ms)
 
     async def _record(self, report: Report) -> None:
         """Record, again and again for a while if the database is away: what the provider said is known only here."""

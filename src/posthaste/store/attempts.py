@@ -4,13 +4,12 @@
 """
 
 from collections.abc import Collection, Iterable, Sequence
-from dataclasses import dataclass, fields
 
+from posthaste.core import row
 from posthaste.store.transaction import Row, Transaction
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Attempt:
+class Attempt(row.Row, frozen=True):
     """A row of `attempts`. `opened`: it opened the conversation; `occupies`: it holds a slot of its device."""
 
     id: str
@@ -41,14 +40,12 @@ class Attempt:
     finished_at: int | None
 
 
-_NAMES = [one.name for one in fields(Attempt)]
+_NAMES = Attempt.__struct_fields__
 _COLUMNS = ", ".join(_NAMES)
 
 
-def _attempt(row: Row) -> Attempt:
-    values = dict(zip(_NAMES, row, strict=True))
-    values["occupies"], values["opened"] = bool(values["occupies"]), bool(values["opened"])
-    return Attempt(**values)
+def _attempt(columns: Row) -> Attempt:
+    return Attempt(*columns[:11], bool(columns[11]), bool(columns[12]), *columns[13:])  # type: ignore[call-arg]
 
 
 def _params(attempt: Attempt) -> dict[str, object]:
@@ -86,6 +83,15 @@ def by_external_id(tx: Transaction, device_id: str, external_id: str) -> Attempt
     return _attempt(row) if row else None
 
 
+def holders(tx: Transaction, external_ids: Collection[str]) -> dict[tuple[str, str], str]:
+    """Return which attempts hold provider's ids, as (device id, external id) → attempt id. Served by attempts_by_external_id."""
+    rows = tx.rows(
+        "SELECT device_id, external_id, id FROM attempts WHERE external_id IN EACH(:ids)",
+        {"ids": list(external_ids)},
+    )
+    return {(row[0], row[1]): row[2] for row in rows}
+
+
 def hand(tx: Transaction, rows: Sequence[dict[str, object]]) -> None:
     """Write down that attempts are handed over now. Runs for attempts that the caller has found to be its own and claimed."""
     tx.many(
@@ -109,8 +115,25 @@ def save(tx: Transaction, attempts: Iterable[Attempt]) -> None:
             looks = :looks, started_at = :started_at, finished_at = :finished_at
         WHERE id = :id
         """,
-        [_params(one) for one in attempts],
+        [{name: getattr(one, name) for name in _CHANGING} for one in attempts],
     )
+
+
+_CHANGING = [
+    "id",
+    "state",
+    "outcome",
+    "detail",
+    "owner",
+    "lease_until",
+    "occupies",
+    "opened",
+    "external_id",
+    "arrives_until",
+    "looks",
+    "started_at",
+    "finished_at",
+]
 
 
 def renew(tx: Transaction, owner: str, ids: Collection[str], lease_until: int) -> int:

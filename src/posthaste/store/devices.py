@@ -235,3 +235,8 @@ def next_duty_at(tx: Transaction) -> int | None:
     """Return when the next ping or poll is due."""
     row = tx.one("SELECT min(CASE WHEN health_due_at < poll_due_at THEN health_due_at ELSE poll_due_at END) FROM devices")
     return row[0] if row else None
+
+
+def postpone(tx: Transaction, device_id: str, until: int) -> None:
+    """Put a device's next ping and poll off."""
+    tx.run("UPDATE devices SET health_due_at = :until, poll_due_at = :until WHERE id = :id", {"id": device_id, "until": until})

@@ -1,12 +1,11 @@
 """The table of lines. A line's counts change only with the lock of its device held, or, for `chosen_*`, by whoever accepts."""
 
 from collections.abc import Collection, Sequence
-from dataclasses import fields
 
 from posthaste.core.lines import Line
 from posthaste.store.transaction import Row, Transaction
 
-_NAMES = [one.name for one in fields(Line)]
+_NAMES = Line.__struct_fields__
 _COLUMNS = ", ".join(_NAMES)
 _QUALIFIED = ", ".join(f"l.{name}" for name in _NAMES)
 

@@ -1,9 +1,10 @@
 """The table of messages. Only `lifecycle.advance` says which status may be written; every status is written from an expected one."""
 
-import json
 from collections import defaultdict
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
+
+from msgspec import json
 
 from posthaste.core.messages import CrmIds, Lane, Message
 from posthaste.core.windows import Window
@@ -59,25 +60,29 @@ _COLUMNS = ", ".join(f"m.{name}" for name in _NAMES)
 def _message(row: Row) -> Message:
     return Message(  # type: ignore[call-arg, unused-ignore]  # mypy cannot count starred slices
         *row[:12],
-        tuple(json.loads(row[12])),
-        tuple(json.loads(row[13])) if row[13] else (),
+        tuple(json.decode(row[12])),
+        tuple(json.decode(row[13])) if row[13] else (),
         *row[14:24],
         _window(row[24:28]),
         row[28],
         bool(row[29]),
         row[30],
         row[31],
-        tuple((url, name) for url, name in json.loads(row[32])) if row[32] else (),
+        tuple((url, name) for url, name in json.decode(row[32])) if row[32] else (),
         CrmIds(*row[33:37]),
         *row[37:],
     )
+
+
+def _json(value: object) -> str:
+    return json.encode(value).decode()
 
 
 def _window(columns: Row) -> Window | None:
     timezone, start, end, days = columns
     if timezone is None:
         return None
-    return Window(timezone, start, end, frozenset(json.loads(days)) if days else None)
+    return Window(timezone, start, end, frozenset(json.decode(days)) if days else None)
 
 
 def _params(message: Message) -> dict[str, object]:
@@ -95,8 +100,8 @@ def _params(message: Message) -> dict[str, object]:
         "hold": message.hold,
         "expires_at": message.expires_at,
         "address": message.address,
-        "addresses": json.dumps(message.addresses),
-        "checked_addresses": json.dumps(message.checked_addresses) if message.checked_addresses else None,
+        "addresses": _json(message.addresses),
+        "checked_addresses": _json(message.checked_addresses) if message.checked_addresses else None,
         "recipient_phone": message.recipient_phone,
         "recipient_email": message.recipient_email,
         "recipient_name": message.recipient_name,
@@ -110,12 +115,12 @@ def _params(message: Message) -> dict[str, object]:
         "timezone": window.timezone if window else None,
         "window_start": window.start_minute if window else None,
         "window_end": window.end_minute if window else None,
-        "days": json.dumps(sorted(window.days)) if window and window.days is not None else None,
+        "days": _json(sorted(window.days)) if window and window.days is not None else None,
         "batch_id": message.batch_id,
         "send_fallback": message.send_fallback,
         "fallback_of": message.fallback_of,
         "fallback_message_id": message.fallback_message_id,
-        "attachments": json.dumps(message.attachments) if message.attachments else None,
+        "attachments": _json(message.attachments) if message.attachments else None,
         "ghl_contact_id": crm.ghl_contact_id,
         "ghl_location_id": crm.ghl_location_id,
         "hs_contact_id": crm.hs_contact_id,
@@ -211,8 +216,30 @@ def save_steps(tx: Transaction, messages: Iterable[Message]) -> None:
             recipient_phone = :recipient_phone, recipient_email = :recipient_email, updated_at = :updated_at
         WHERE id = :id
         """,
-        [_params(message) for message in messages],
+        [_step_params(message) for message in messages],
     )
+
+
+def _step_params(message: Message) -> dict[str, object]:
+    return {
+        "id": message.id,
+        "status": message.status,
+        "lane": int(message.lane),
+        "due_at": message.due_at,
+        "hold": message.hold,
+        "address": message.address,
+        "checked_addresses": _json(message.checked_addresses) if message.checked_addresses else None,
+        "attempts": message.attempts,
+        "external_id": message.external_id,
+        "code": message.code,
+        "error_message": message.error_message,
+        "sent_at": message.sent_at,
+        "delivered_at": message.delivered_at,
+        "read_at": message.read_at,
+        "recipient_phone": message.recipient_phone,
+        "recipient_email": message.recipient_email,
+        "updated_at": message.updated_at,
+    }
 
 
 def park(tx: Transaction, parked: Sequence[tuple[str, int, str | None]]) -> None:

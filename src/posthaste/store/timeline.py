@@ -1,8 +1,9 @@
 """The table of timeline entries: append, and read in order."""
 
-import json
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
+
+from msgspec import json
 
 from posthaste.core.timeline import Code, Entry, say
 from posthaste.store.transaction import Transaction
@@ -31,7 +32,7 @@ def add(tx: Transaction, entries: Iterable[NewEntry]) -> None:
                 "id": tx.new_id(),
                 "workspace_id": one.workspace_id,
                 "code": one.code.value,
-                "facts": json.dumps(one.facts),
+                "facts": json.encode(one.facts).decode(),
             }
             for one in entries
         ],
@@ -41,7 +42,7 @@ def add(tx: Transaction, entries: Iterable[NewEntry]) -> None:
 def of_message(tx: Transaction, message_id: str) -> list[Entry]:
     """Return a message's story, oldest first."""
     rows = tx.rows("SELECT at, code, facts FROM timeline WHERE message_id = :id ORDER BY at, id", {"id": message_id})
-    return [_entry(at, code, json.loads(facts)) for at, code, facts in rows]
+    return [_entry(at, code, json.decode(facts)) for at, code, facts in rows]
 
 
 def _entry(at: int, code: str, facts: Mapping[str, object]) -> Entry:

@@ -242,7 +242,7 @@ CREATE INDEX attempts_of_message ON attempts (message_id);
 CREATE INDEX attempts_open ON attempts (lease_until) WHERE state <> 'done';
 CREATE INDEX attempts_in_doubt_for ON attempts (workspace_id, address) WHERE state <> 'done';
 -- A provider's id belongs to one attempt, so that a look-up never finds another's send.
-CREATE UNIQUE INDEX attempts_by_external_id ON attempts (device_id, external_id) WHERE external_id IS NOT NULL;
+CREATE UNIQUE INDEX attempts_by_external_id ON attempts (external_id, device_id) WHERE external_id IS NOT NULL;
 CREATE INDEX attempts_by_marker ON attempts (marker) WHERE state <> 'done';
 
 -- Whether an address is on iMessage, as the provider last said.
