@@ -6,6 +6,7 @@ product store. Ids made by one process sort in the order in which they were made
 
 import secrets
 from collections.abc import Callable
+from itertools import count
 from random import Random
 
 _COUNTER_MODULUS = 1 << 24
@@ -18,15 +19,15 @@ class Ids:
         draw: Callable[[int], int] = random.getrandbits if random else secrets.randbits
         self._draw = draw
         self._process = f"{draw(40):010x}"
-        self._counter = 0
+        # `next` of a count is one step to the interpreter, so database threads never draw the same number.
+        self._counter = count(1)
 
     def new(self, now_ms: int) -> str:
         """Return a fresh id whose first eight digits are the second of `now_ms`."""
         second = now_ms // 1000
         # A counter that starts again each second would sort before the ids of the same second made by an earlier
         # process; only order within a process is promised, so it simply counts on and wraps after 16 million.
-        self._counter = (self._counter + 1) % _COUNTER_MODULUS
-        return f"{second:08x}{self._process}{self._counter:06x}"
+        return f"{second:08x}{self._process}{next(self._counter) % _COUNTER_MODULUS:06x}"
 
     def secret(self, bits: int = 192) -> str:
         """Return a secret for an API key or a webhook path, as lower-case hex."""
