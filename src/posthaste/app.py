@@ -45,6 +45,8 @@ __all__ = ["Role", "api", "run", "sandbox"]
 _log = logging.getLogger(__name__)
 _BACKLOG = 2_048
 _HTTP_DRAIN_S = 5
+#: Connections to devices beyond those of sends, which may block for minutes: pings, polls, look-ups.
+_QUESTIONS = 256
 
 
 @dataclass(frozen=True, slots=True)
@@ -154,7 +156,7 @@ async def run(settings: Settings, role: Role, announce: Callable[[str, Sandboxed
         bound = stack.enter_context(_listen(settings)) if role.takes_calls else None
         store = await stack.enter_async_context(opened(settings, clock, ids))
         public_url = settings.public_url.rstrip("/") or _own_url(settings, bound)
-        client = await stack.enter_async_context(open_client())
+        client = await stack.enter_async_context(open_client(max_connections=settings.sends_max + _QUESTIONS))
         engine = Engine(store, settings, clock, ids, make_channels(settings, client), lambda a: _hook_url(public_url, a))
         sandbox_url = await _sandbox(settings, role, stack)
         ready = asyncio.Event()
@@ -208,7 +210,9 @@ def _hook_url(public_url: str, access: Access) -> str:
 @asynccontextmanager
 async def _http(app: ASGIApp, bound: socket.socket) -> AsyncIterator[None]:
     """Serve calls on a bound socket; on leaving, calls in hand are answered first."""
-    config = uvicorn.Config(app, lifespan="off", access_log=False, log_config=None, timeout_graceful_shutdown=_HTTP_DRAIN_S)
+    config = uvicorn.Config(
+        app, lifespan="off", access_log=False, log_config=None, proxy_headers=False, timeout_graceful_shutdown=_HTTP_DRAIN_S
+    )
     server = uvicorn.Server(config)
     # Signals are ours: uvicorn would end the process while sends are in hand.
     server.capture_signals = contextlib.nullcontext  # type: ignore[method-assign, assignment]

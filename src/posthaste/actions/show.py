@@ -1,6 +1,6 @@
 """Read messages, their stories and lines, as callers see them."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 
 from posthaste.core.errors import NotFound
@@ -14,7 +14,7 @@ from posthaste.store import attempts, devices, leads, lines, messages, timeline
 from posthaste.store.messages import MessageFilters
 from posthaste.store.transaction import Transaction
 
-__all__ = ["LineView", "MessageFilters", "MessageView", "line_views", "message_view", "message_views", "timeline_of"]
+__all__ = ["LineView", "MessageFilters", "MessageView", "line_views", "message_view", "message_views", "timeline_of", "views_of"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,6 +42,11 @@ def message_view(tx: Transaction, workspace_id: str, message_id: str) -> Message
     if message is None:
         raise NotFound("Message not found", code="MESSAGE_NOT_FOUND")
     return _views(tx, [message])[0]
+
+
+def views_of(tx: Transaction, message_ids: Collection[str]) -> dict[str, MessageView]:
+    """Return messages by their ids, whosever they are: for those that the caller has just accepted or been given."""
+    return {view.message.id: view for view in _views(tx, list(messages.by_ids(tx, message_ids).values()))}
 
 
 def message_views(

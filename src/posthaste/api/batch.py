@@ -8,8 +8,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from posthaste.actions.accept import Acceptance, Submission, accept
-from posthaste.actions.show import MessageView, message_view
-from posthaste.core.errors import PosthasteError
+from posthaste.actions.show import MessageView, views_of
 from posthaste.settings import Settings
 from posthaste.store.base import Store
 from posthaste.store.gather import Gatherer
@@ -39,10 +38,5 @@ def accepting(store: Store, settings: Settings) -> Batch:
 def take(tx: Transaction, settings: Settings, submissions: Sequence[Submission]) -> list[Taken | Exception]:
     """Accept submissions and read back what became of each."""
     accepted = accept(tx, settings, submissions)
-    return [_taken(tx, one, result) for one, result in zip(submissions, accepted, strict=True)]
-
-
-def _taken(tx: Transaction, one: Submission, result: Acceptance | PosthasteError) -> Taken | Exception:
-    if isinstance(result, PosthasteError):
-        return result
-    return Taken(result, message_view(tx, one.workspace.id, result.message_id))
+    views = views_of(tx, [one.message_id for one in accepted if isinstance(one, Acceptance)])
+    return [Taken(one, views[one.message_id]) if isinstance(one, Acceptance) else one for one in accepted]
