@@ -91,7 +91,7 @@ def add(workspace: str | None, password: str | None, **given: Any) -> None:
 def _add(
     tx: Transaction, settings: Settings, wanted: str | None, fields: Mapping[str, object], limits: Mapping[str, int]
 ) -> LineView:
-    workspace = workspace_named(tx, wanted)
+    workspace = workspace_named(tx, wanted, is_for_real=True)
     new: NewLine = replace(parse_new_line(fields, workspace), **limits)  # type: ignore[arg-type]
     return add_line(tx, settings, workspace.id, new)
 

@@ -56,11 +56,11 @@ workspace_option = click.option(
 )
 
 
-def workspace_named(tx: Transaction, wanted: str | None) -> Workspace:
-    """Return the workspace that was named, or the only real one."""
+def workspace_named(tx: Transaction, wanted: str | None, *, is_for_real: bool = False) -> Workspace:
+    """Return the workspace that was named, or the only one: the sandbox's counts if there is no other and it will do."""
     every = list_workspaces(tx)
     if wanted is None:
-        return _only(every)
+        return _only([one for one in every if not one.is_sandbox] or ([] if is_for_real else every))
     found = [one for one in every if wanted in (one.id, one.name)]
     if not found:
         raise NotFound(f"there is no workspace {wanted}; `posthaste workspaces list` shows them", code="WORKSPACE_NOT_FOUND")
@@ -69,10 +69,11 @@ def workspace_named(tx: Transaction, wanted: str | None) -> Workspace:
     return found[0]
 
 
-def _only(every: list[Workspace]) -> Workspace:
-    real = [one for one in every if not one.is_sandbox]
-    if not real:
-        raise Refused("there is no workspace yet; make one with `posthaste workspaces create NAME`", code="WORKSPACE_NEEDED")
-    if len(real) > 1:
+def _only(some: list[Workspace]) -> Workspace:
+    if not some:
+        raise Refused(
+            "there is no workspace for it yet; make one with `posthaste workspaces create NAME`", code="WORKSPACE_NEEDED"
+        )
+    if len(some) > 1:
         raise Refused("there are several workspaces; say which with --workspace", code="WORKSPACE_AMBIGUOUS")
-    return real[0]
+    return some[0]
