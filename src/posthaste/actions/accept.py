@@ -8,7 +8,7 @@ import json
 from collections import defaultdict
 from collections.abc import Sequence
 from dataclasses import dataclass
-from hashlib import sha256
+from hashlib import blake2b
 
 from posthaste.actions.assign import assign_lines, check_lines, refuse_without_line
 from posthaste.actions.draft import Draft, Submission, standing
@@ -179,14 +179,8 @@ def _still_counts(last: RecentSend, since: int) -> bool:
 
 def fingerprint(sending: Sending, address: str) -> str:
     """Return what two requests have in common that are the same send to the double-send guard."""
-    parts = [
-        fingerprint_text(sending.text),
-        sending.message_type,
-        address,
-        sending.scheduled_at,
-        sending.attachment_urls,
-    ]
-    return sha256(json.dumps(parts).encode()).hexdigest()[:32]
+    parts = (sending.message_type, address, str(sending.scheduled_at), *sending.attachment_urls, fingerprint_text(sending.text))
+    return blake2b("\n".join(parts).encode(), digest_size=16).hexdigest()
 
 
 def _insert(tx: Transaction, settings: Settings, drafts: list[Draft]) -> None:

@@ -35,6 +35,7 @@ class _Plan:
     """Which leads the drafts of one workspace mean, before the addresses are claimed."""
 
     owners: dict[str, str]
+    quick_sends: str = ""
     leads: dict[str, Lead] = field(default_factory=dict)
     before: dict[str, Lead] = field(default_factory=dict)
     made: set[str] = field(default_factory=set)
@@ -92,8 +93,8 @@ def _match(tx: Transaction, plan: _Plan, draft: Draft, owners: dict[str, str], c
         draft.error = Refused(NO_RECIPIENT, code="NO_RECIPIENT")
         return
     if lead is None:
-        list_id = table.list_named(tx, workspace_id, QUICK_SENDS)
-        draft.lead = make_lead(sending, tx.new_id(), workspace_id, list_id, tx.now)
+        plan.quick_sends = plan.quick_sends or table.list_named(tx, workspace_id, QUICK_SENDS)
+        draft.lead = make_lead(sending, tx.new_id(), workspace_id, plan.quick_sends, tx.now)
         plan.made.add(draft.lead.id)
     else:
         draft.lead = enrich(lead, sending, tx.now)

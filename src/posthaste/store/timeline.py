@@ -1,4 +1,7 @@
-"""The table of timeline entries: append, and read in order."""
+"""The table of timelines: append, and read in order.
+
+What one transaction has to say of one message is one row, because most transactions say several things at once.
+"""
 
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
@@ -20,30 +23,31 @@ class NewEntry:
 
 
 def add(tx: Transaction, entries: Iterable[NewEntry]) -> None:
+    """Append entries, those of one message in the order in which they are given."""
+    workspaces: dict[str, str] = {}
+    steps: dict[str, list[tuple[str, Mapping[str, object]]]] = {}
+    for one in entries:
+        workspaces[one.message_id] = one.workspace_id
+        steps.setdefault(one.message_id, []).append((one.code, one.facts))
     tx.many(
         """
-        INSERT INTO timeline (message_id, at, id, workspace_id, code, facts)
-        VALUES (:message_id, :at, :id, :workspace_id, :code, :facts)
+        INSERT INTO timeline (message_id, at, id, workspace_id, steps)
+        VALUES (:message_id, :at, :id, :workspace_id, :steps)
         """,
         [
             {
-                "message_id": one.message_id,
+                "message_id": message_id,
                 "at": tx.now,
                 "id": tx.new_id(),
-                "workspace_id": one.workspace_id,
-                "code": one.code.value,
-                "facts": json.encode(one.facts).decode(),
+                "workspace_id": workspaces[message_id],
+                "steps": json.encode(said).decode(),
             }
-            for one in entries
+            for message_id, said in steps.items()
         ],
     )
 
 
 def of_message(tx: Transaction, message_id: str) -> list[Entry]:
     """Return a message's story, oldest first."""
-    rows = tx.rows("SELECT at, code, facts FROM timeline WHERE message_id = :id ORDER BY at, id", {"id": message_id})
-    return [_entry(at, code, json.decode(facts)) for at, code, facts in rows]
-
-
-def _entry(at: int, code: str, facts: Mapping[str, object]) -> Entry:
-    return Entry(at, code, say(code, facts), facts)
+    rows = tx.rows("SELECT at, steps FROM timeline WHERE message_id = :id ORDER BY at, id", {"id": message_id})
+    return [Entry(at, code, say(code, facts), facts) for at, steps in rows for code, facts in json.decode(steps)]

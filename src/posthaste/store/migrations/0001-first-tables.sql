@@ -276,14 +276,13 @@ CREATE TABLE idempotency_keys (
 );
 CREATE INDEX idempotency_keys_by_age ON idempotency_keys (keep_until);
 
--- Every decision about a message, in order: a stable code and the facts from which its words are made.
+-- Every decision about a message, in order: `steps` is a list of stable codes, each with the facts from which its words are made.
 CREATE TABLE timeline (
     message_id    TEXT NOT NULL,
     at            BIGINT NOT NULL,
     id            TEXT NOT NULL,
     workspace_id  TEXT NOT NULL,
-    code          TEXT NOT NULL,
-    facts         TEXT NOT NULL,
+    steps         TEXT NOT NULL,
     PRIMARY KEY (message_id, at, id)
 );
 

@@ -1,0 +1,67 @@
+"""Accepted messages per second, against a bare handler in the same run, interleaved; and the whole path from POST to sent."""
+
+import asyncio
+import statistics
+import time
+from collections.abc import Sequence
+from pathlib import Path
+
+from bench.load import free_port, posts_per_second, running
+from bench.world import populate
+from posthaste.clock import SystemClock
+from posthaste.ids import Ids
+from posthaste.settings import Settings
+from posthaste.store.base import Store
+from posthaste.store.opening import open_store
+
+_SECONDS = 4
+_LINES = 10
+
+
+def accepted(url: str, bare_url: str, folder: Path, rounds: int = 3) -> tuple[float, float]:
+    """Return messages accepted per second by `posthaste api` alone, and inserts per second of the bare handler."""
+    key = asyncio.run(_populate(url, _LINES))
+    port, bare_port = free_port(), free_port()
+    api = ["posthaste", "api", "--port", str(port), "--data", str(folder), "--database-url", url, "--log-level", "warning"]
+    ours: list[float] = []
+    bare: list[float] = []
+    with running(api, port), running(["bench.bare", bare_url, str(bare_port)], bare_port):
+        for number in range(rounds):
+            bare.append(posts_per_second(bare_port, "none", number * 1_000_000, _SECONDS)[0])
+            ours.append(posts_per_second(port, key, number * 1_000_000, _SECONDS)[0])
+    return statistics.median(ours), statistics.median(bare)
+
+
+async def _populate(url: str, lines: int) -> str:
+    store = await open_store(url, SystemClock(), Ids())
+    world = await populate(store, Settings(), lines)
+    await store.close()
+    return world.api_key
+
+
+def whole_path(url: str, *, lines: int, takes_ms: float, seconds: int = _SECONDS) -> float:
+    """Return messages per second from POST to a durable `sent`, in one process."""
+    port = free_port()
+    with running(["bench.path", url, str(port), str(lines), str(takes_ms)], port) as process:
+        key = _first_line(process.stdout)
+        began = time.monotonic()
+        _, count = posts_per_second(port, key, 0, seconds)
+        asyncio.run(_until_sent(url, count))
+        return count / (time.monotonic() - began)
+
+
+def _first_line(lines: object) -> str:
+    return str(next(iter(lines))).strip()  # type: ignore[call-overload]
+
+
+async def _until_sent(url: str, count: int) -> None:
+    """Wait until all are sent. wrk leaves its last requests unread, so there may be a few more."""
+    store = await open_store(url, SystemClock(), Ids(), migrate=False)
+    while await store.read(_sent) < count:
+        await asyncio.sleep(0.02)
+    await store.close()
+
+
+def _sent(tx: Store) -> int:
+    row: Sequence[int] = tx.one("SELECT count(*) FROM messages WHERE status IN ('sent', 'delivered')")  # type: ignore[attr-defined]
+    return row[0]
