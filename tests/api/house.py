@@ -96,7 +96,7 @@ class House:
         if not handings:
             return 0
         await self.store.write(hand, self.settings, handings)
-        reports = [Report(one.attempt.id, outcome or Accepted(f"guid-{one.message.id}"), 1) for one in claimed]
+        reports = [Report(one.attempt, outcome or Accepted(f"guid-{one.message.id}"), 1) for one in claimed]
         await self.store.write(record, self.settings, reports)
         return len(reports)
 
