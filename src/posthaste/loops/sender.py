@@ -8,6 +8,7 @@ import asyncio
 import json
 import logging
 from collections.abc import Mapping, Sequence
+from contextlib import suppress
 from dataclasses import asdict
 
 from posthaste.actions.claim import Claim, Claimed, claim
@@ -40,6 +41,7 @@ class Sender:
         self._hands: Gatherer[Handing, bool] = Gatherer(self._hand_all, settings.batch_max)
         self._records: Gatherer[Report, None] = Gatherer(self._record_all, settings.batch_max)
         self._tasks: set[asyncio.Task[None]] = set()
+        self._claiming = asyncio.Lock()
         self._stopping = False
 
     async def run(self) -> None:
@@ -49,9 +51,10 @@ class Sender:
             if room <= 0:
                 await asyncio.wait(self._tasks, return_when=asyncio.FIRST_COMPLETED)
                 continue
-            taken: Claim = await self._store.write(claim, self._settings, self._leases.owner, room)
-            for one in taken.claimed:
-                self._begin(one)
+            async with self._claiming:
+                taken: Claim = await self._store.write(claim, self._settings, self._leases.owner, room)
+                for one in taken.claimed:
+                    self._begin(one)
             if not taken.claimed:
                 in_ms = self._settings.sweep_ms if taken.next_in_ms is None else taken.next_in_ms
                 await self._alarm.wait(min(max(1, in_ms), self._settings.sweep_ms))
@@ -60,10 +63,17 @@ class Sender:
         """Stop claiming and wait for the sends in hand, up to `drain_ms`; the rest stays handed over and is looked up later."""
         self._stopping = True
         self._alarm.ring()
-        if self._tasks:
-            await asyncio.wait(self._tasks, timeout=self._settings.drain_ms / 1000)
+        with suppress(TimeoutError):
+            async with asyncio.timeout(self._settings.drain_ms / 1000):
+                await self._sends_end()
         for task in self._tasks:
             task.cancel()
+
+    async def _sends_end(self) -> None:
+        async with self._claiming:
+            pass  # A claim that is under way still commits, and what it takes is in hand too.
+        if self._tasks:
+            await asyncio.wait(self._tasks)
 
     def _begin(self, one: Claimed) -> None:
         task = asyncio.get_running_loop().create_task(self._send(one))
