@@ -9,8 +9,8 @@ import asyncio
 from collections.abc import Awaitable, Callable, Sequence
 from contextlib import suppress
 
-from posthaste.actions.show import MessageView, message_view
-from posthaste.core.errors import PosthasteError
+from posthaste.actions.show import MessageView, views_of
+from posthaste.core.errors import NotFound, PosthasteError
 from posthaste.core.lifecycle import Status
 from posthaste.store.base import Store
 from posthaste.store.gather import Gatherer
@@ -22,9 +22,6 @@ _READ_MAX = 64
 _REMEMBERED = 4096
 _TOPIC = "message:"
 
-Ask = tuple[str, str]
-"""A workspace's id and a message's."""
-
 
 class Watch:
     """Everybody in this process who waits for a message."""
@@ -34,7 +31,7 @@ class Watch:
         # A message can be sent between its commit and the moment its caller begins to listen: wake-ups of the last
         # moments are kept, so that such a caller looks at once.
         self._lately: dict[str, None] = {}
-        self._reader: Gatherer[Ask, MessageView] = Gatherer(_reading(store), _READ_MAX)
+        self._reader: Gatherer[str, MessageView] = Gatherer(_reading(store), _READ_MAX)
         self.stop = store.on_wake(_TOPIC + "*", self._wake)
 
     async def until_settled(self, view: MessageView, wait_ms: int) -> MessageView:
@@ -66,7 +63,7 @@ class Watch:
 
     async def _look(self, view: MessageView) -> MessageView:
         try:
-            return await self._reader.ask((view.message.workspace_id, view.message.id))
+            return await self._reader.ask(view.message.id)
         except PosthasteError:
             return view
 
@@ -101,20 +98,14 @@ def is_settled(view: MessageView) -> bool:
             return True
 
 
-def show_all(tx: Transaction, asks: Sequence[Ask]) -> list[MessageView | Exception]:
-    """Read messages in one go, each with its own error."""
-    return [_shown(tx, *ask) for ask in asks]
+def show_all(tx: Transaction, message_ids: Sequence[str]) -> list[MessageView | Exception]:
+    """Read messages in one go."""
+    views = views_of(tx, message_ids)
+    return [views.get(one) or NotFound("Message not found", code="MESSAGE_NOT_FOUND") for one in message_ids]
 
 
-def _shown(tx: Transaction, workspace_id: str, message_id: str) -> MessageView | PosthasteError:
-    try:
-        return message_view(tx, workspace_id, message_id)
-    except PosthasteError as error:
-        return error
-
-
-def _reading(store: Store) -> Callable[[Sequence[Ask]], Awaitable[Sequence[MessageView | Exception]]]:
-    async def run(asks: Sequence[Ask]) -> Sequence[MessageView | Exception]:
+def _reading(store: Store) -> Callable[[Sequence[str]], Awaitable[Sequence[MessageView | Exception]]]:
+    async def run(asks: Sequence[str]) -> Sequence[MessageView | Exception]:
         return await store.read(show_all, asks)
 
     return run
