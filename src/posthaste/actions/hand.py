@@ -38,6 +38,8 @@ def hand(tx: Transaction, settings: Settings, handings: Sequence[Handing]) -> li
     found = attempts.by_ids(tx, [one.attempt_id for one in handings])
     locked = devices.lock(tx, {attempt.device_id for attempt in found.values()})
     asked = messages.lock(tx, {attempt.message_id for attempt in found.values()})
+    # Read again under the locks: while we waited for them an attempt may have been rescued, and its message claimed anew.
+    found = attempts.by_ids(tx, found)
     handed: list[tuple[Handing, Attempt]] = []
     refused: dict[str, Verdict] = {}
     for handing in handings:
