@@ -160,3 +160,15 @@ async def later(ms: int) -> None:
 
 def texts(items: Iterable[Json]) -> list[str]:
     return [item["text"] for item in items]
+
+
+def answer_to(method: str, path: str, body: object = None, *, query: Json | None = None, **mac: object) -> tuple[int, Json]:
+    """Return status and body of one request to a Mac that has one conversation."""
+
+    async def story(mini: Miniworld) -> tuple[int, Json]:
+        await mini.mac(**mac)
+        mini.world.open_chat(mini.world.macs["mac"], ORDINARY)
+        answer = await mini.call(method, path, body, **(query or {}))
+        return answer.status_code, answer.json()
+
+    return live(story)
