@@ -9,6 +9,7 @@ import json
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from hashlib import sha256
+from math import inf, isinf
 
 import msgspec
 
@@ -17,6 +18,8 @@ from posthaste.core.errors import Refused, UnsupportedMediaType, shown
 
 _BYTE_ORDER_MARK = b"\xef\xbb\xbf"
 _SURROGATES = range(0xD800, 0xE000)
+_DIGITS = 300
+_PATH_CHARS = 200
 _decode = msgspec.json.Decoder().decode
 
 
@@ -59,6 +62,7 @@ def _parse(raw: bytes) -> object:
     except RecursionError:
         raise Refused("Request body is nested too deeply", code="BODY_TOO_DEEP") from None
     except msgspec.ValidationError:
+        _name_number(raw)
         raise Refused("Request body holds a number that is out of range", code="NUMBER_OUT_OF_RANGE") from None
     except (msgspec.DecodeError, UnicodeDecodeError):
         if b"\\ud" in raw.lower():
@@ -68,33 +72,50 @@ def _parse(raw: bytes) -> object:
 
 def _name_half_pair(raw: bytes) -> None:
     """Refuse a body for half a surrogate pair by the field that has it; msgspec only says that it is malformed."""
-    try:
-        found = json.loads(raw)
-    except (ValueError, RecursionError):
-        return
+    found = _parse_slowly(raw)
     _refuse_character(found, _SURROGATES, "half a surrogate pair")
 
 
+def _name_number(raw: bytes) -> None:
+    """Refuse a body for a number that is out of range by the field that has it."""
+    for path, value in _leaves(_parse_slowly(raw)):
+        if isinstance(value, float) and isinf(value):
+            raise Refused(f"{_printable(path)} is a number that is out of range", code="NUMBER_OUT_OF_RANGE")
+
+
+def _parse_slowly(raw: bytes) -> object:
+    """Parse what msgspec refused, to find the field to blame; None where nothing can be found."""
+    try:
+        return json.loads(raw, parse_int=lambda digits: int(digits) if len(digits) <= _DIGITS else inf)
+    except (ValueError, RecursionError):
+        return None
+
+
 def _refuse_character(found: object, characters: range, says: str) -> None:
-    for path, text in _texts(found):
-        if any(ord(character) in characters for character in text):
+    for path, text in _leaves(found):
+        if isinstance(text, str) and any(ord(character) in characters for character in text):
             raise Refused(f"{_printable(path)} contains {says}", code="INVALID_CHARACTER")
 
 
-def _texts(found: object) -> Iterator[tuple[str, str]]:
-    """Yield every text of a value, keys included, with where it stands. Not recursive: bodies may be deep."""
+def _leaves(found: object) -> Iterator[tuple[str, object]]:
+    """Yield every text and number of a value, keys included, with where it stands. Not recursive: bodies may be deep."""
     left: list[tuple[str, object]] = [("", found)]
     while left:
         path, value = left.pop()
-        if isinstance(value, str):
-            yield path, value
-        elif isinstance(value, list):
+        if isinstance(value, list):
             left.extend((f"{path}[{index}]", item) for index, item in enumerate(value))
         elif isinstance(value, dict):
-            prefix = f"{path}." if path else ""
             for key, item in value.items():
-                yield f"{prefix}{key}", key
-                left.append((f"{prefix}{key}", item))
+                place = _place(path, key)
+                yield place, key
+                left.append((place, item))
+        else:
+            yield path, value
+
+
+def _place(path: str, key: str) -> str:
+    # Clipped, or one long key over a long array would fill the memory with copies of itself.
+    return f"{path}.{key}"[-_PATH_CHARS:] if path else key[:_PATH_CHARS]
 
 
 def _printable(path: str) -> str:

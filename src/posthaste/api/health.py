@@ -6,6 +6,7 @@ from dataclasses import dataclass
 
 from posthaste.actions.keys import find_workspace
 from posthaste.api.calls import Access, Answer, Call, Verb
+from posthaste.api.render_error import render_error
 from posthaste.core.errors import Unavailable
 from posthaste.store.base import Store
 
@@ -31,7 +32,8 @@ class HealthRoutes:
 
     async def ready(self, call: Call) -> Answer:
         if not self.is_ready():
-            raise Unavailable("Not ready yet", code="NOT_READY")
+            # Answered rather than raised: who starts a server asks often, and the log need not tell.
+            return render_error(Unavailable("Not ready yet", code="NOT_READY"))
         try:
             async with asyncio.timeout(_ANSWER_WITHIN_S):
                 # Any question will do; this one is a single look into an index.

@@ -12,7 +12,7 @@ def render_timeline(message_id: str, entries: Iterable[Entry]) -> Document:
 
 
 def _entry(entry: Entry) -> Document:
-    facts = {_name(name): _fact(name, value) for name, value in entry.facts.items()}
+    facts = {_name(name): _fact(name, value) for name, value in entry.facts.items() if value is not None}
     return {"at": render_instant(entry.at), "code": entry.code, "says": entry.says, **facts}
 
 
