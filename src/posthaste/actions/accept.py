@@ -10,7 +10,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from hashlib import blake2b
 
-from posthaste.actions.assign import assign_lines, check_lines, refuse_without_line
+from posthaste.actions.assign import assign_lines, check_lines, refresh_lanes, refuse_without_line
 from posthaste.actions.draft import Draft, Submission, standing
 from posthaste.actions.match import match_leads
 from posthaste.core import schedule
@@ -134,7 +134,7 @@ def _accept_drafts(tx: Transaction, settings: Settings, workspace_id: str, draft
     accepted = [draft for draft in standing(drafts) if draft.message_id not in repeated]
     if accepted:
         assign_lines(tx, settings, workspace_id, accepted)
-        _insert(tx, settings, accepted)
+        _insert(tx, settings, workspace_id, accepted)
     results = [_result(draft, repeated.get(draft.message_id), tx.now) for draft in drafts]
     _keep_keys(tx, settings, workspace_id, drafts, results)
     return results
@@ -183,11 +183,12 @@ def fingerprint(sending: Sending, address: str) -> str:
     return blake2b("\n".join(parts).encode(), digest_size=16).hexdigest()
 
 
-def _insert(tx: Transaction, settings: Settings, drafts: list[Draft]) -> None:
+def _insert(tx: Transaction, settings: Settings, workspace_id: str, drafts: list[Draft]) -> None:
     """Write messages and their story, and have their devices look at them. Messages first: a claim that does not see them has
     not yet set the clock that is lowered afterwards."""
-    made = [_message(tx, settings, draft) for draft in drafts]
     locked = devices.lock(tx, {draft.line.device_id for draft in drafts if draft.line})
+    refresh_lanes(tx, workspace_id, drafts)
+    made = [_message(tx, settings, draft) for draft in drafts]
     fresh = lines_table.by_ids(tx, {draft.line.id for draft in drafts if draft.line})
     messages.add(tx, made)
     timeline.add(tx, [entry for draft, message in zip(drafts, made, strict=True) for entry in _story(draft, message)])

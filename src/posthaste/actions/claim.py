@@ -150,7 +150,6 @@ def _begun(tx: Transaction, settings: Settings, owner: str, send: Send, attempt_
         address=message.address,
         target=None,
         text=None,
-        marker=f"posthaste-{attempt_id}",
         cursor=None,
         external_id=None,
         arrives_until=None,

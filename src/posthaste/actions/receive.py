@@ -51,9 +51,7 @@ def _take_report(
     tx: Transaction, settings: Settings, access: Access, signal: Receipt | Echo, attempt: Attempt | None, source: str
 ) -> None:
     if attempt is None:
-        # A receipt that overtook the answer, or a send that is in doubt, or one made by hand at the device: look soon.
-        devices.hasten(tx, access.device_id, poll_at=tx.now + _SOON_MS)
-        return
+        return _look_soon(tx, settings, access, signal)
     accepted = Accepted(signal.external_id, signal.delivered_at, signal.read_at)
     if signal.error is not None:
         verdict = Finish(Step.FAIL, "PROVIDER_ERROR", signal.error, accepted)
@@ -62,6 +60,16 @@ def _take_report(
     else:
         verdict = Finish(Step.ACCEPT, accepted=accepted)
     settle(tx, settings, [attempt], lambda _, __: Ruling(verdict, source))
+
+
+def _look_soon(tx: Transaction, settings: Settings, access: Access, signal: Receipt | Echo) -> None:
+    """A receipt that overtook the answer, a send that is in doubt or was called unknown, or one made by hand at the device."""
+    if isinstance(signal, Echo):
+        attempts.look_now(tx, access.device_id)
+        attempts.revive_lost(tx, access.device_id, tx.now - settings.stale_after_ms)
+        tx.wake("doubt")
+    else:
+        devices.hasten(tx, access.device_id, poll_at=tx.now + _SOON_MS)
 
 
 def _take_inbound(tx: Transaction, access: Access, inbound: Inbound) -> None:

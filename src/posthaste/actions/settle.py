@@ -181,6 +181,7 @@ class _Settling:
             updated_at=self.tx.now,
         )
         self._say(message, Code.NEXT_ADDRESS, {"address": address, "detail": verdict.detail})
+        self.released.add((message.workspace_id, message.address))
 
     def _leave_open(self, attempt: Attempt, at: int, looks: int, code: Code, facts: dict[str, object]) -> None:
         """Nobody holds the attempt now; the rescuer looks at it from `at` on."""

@@ -29,7 +29,6 @@ class Attempt(row.Row, frozen=True):
     address: str
     target: str | None
     text: str | None
-    marker: str
     cursor: int | None
     external_id: str | None
     arrives_until: int | None
@@ -39,7 +38,13 @@ class Attempt(row.Row, frozen=True):
     started_at: int | None
     finished_at: int | None
 
+    @property
+    def marker(self) -> str:
+        """What goes along with the text, for providers that pass it back."""
+        return _MARK + self.id
 
+
+_MARK = "posthaste-"
 _NAMES = Attempt.__struct_fields__
 _COLUMNS = ", ".join(_NAMES)
 
@@ -68,11 +73,9 @@ def of_message(tx: Transaction, message_id: str) -> list[Attempt]:
 
 
 def by_marker(tx: Transaction, device_id: str, marker: str) -> Attempt | None:
-    row = tx.one(
-        f"SELECT {_COLUMNS} FROM attempts WHERE marker = :marker AND device_id = :device_id AND state <> 'done'",
-        {"marker": marker, "device_id": device_id},
-    )
-    return _attempt(row) if row else None
+    """Return the attempt that a marker names, whatever became of it: what comes late is evidence, too."""
+    attempt = by_ids(tx, [marker.removeprefix(_MARK)]).get(marker.removeprefix(_MARK))
+    return attempt if attempt is not None and attempt.device_id == device_id and attempt.marker == marker else None
 
 
 def by_external_id(tx: Transaction, device_id: str, external_id: str) -> Attempt | None:
@@ -195,6 +198,17 @@ def bound_ids(tx: Transaction, device_id: str, attempt_id: str, address: str) ->
         {"device_id": device_id, "address": address, "id": attempt_id},
     )
     return frozenset(row[0] for row in rows)
+
+
+def look_now(tx: Transaction, device_id: str) -> int:
+    """Have a device's attempts in doubt looked up at once."""
+    return tx.run(
+        """
+        UPDATE attempts SET lease_until = :now
+        WHERE device_id = :device_id AND state = 'handed' AND owner IS NULL AND lease_until > :now
+        """,
+        {"device_id": device_id, "now": tx.now},
+    )
 
 
 def revive_lost(tx: Transaction, device_id: str, finished_after: int) -> int:

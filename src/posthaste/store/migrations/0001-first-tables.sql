@@ -227,7 +227,6 @@ CREATE TABLE attempts (
     address        TEXT NOT NULL,
     target         TEXT,
     text           TEXT,
-    marker         TEXT NOT NULL,
     cursor         BIGINT,
     external_id    TEXT,
     arrives_until  BIGINT,
@@ -243,7 +242,6 @@ CREATE INDEX attempts_open ON attempts (lease_until) WHERE state <> 'done';
 CREATE INDEX attempts_in_doubt_for ON attempts (workspace_id, address) WHERE state <> 'done';
 -- A provider's id belongs to one attempt, so that a look-up never finds another's send.
 CREATE UNIQUE INDEX attempts_by_external_id ON attempts (external_id, device_id) WHERE external_id IS NOT NULL;
-CREATE INDEX attempts_by_marker ON attempts (marker) WHERE state <> 'done';
 
 -- Whether an address is on iMessage, as the provider last said.
 CREATE TABLE availability (
