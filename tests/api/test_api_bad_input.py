@@ -210,6 +210,9 @@ def test_a_long_key_over_a_long_array_does_not_fill_the_memory() -> None:
         async with house() as it:
             wide = json.dumps({**HI, "k" * 300_000: ["x"] * 100_000, "z": "MARK"}).replace("MARK", "\\u0000").encode()
             await refused(it, wide, "z")
+            nested = json.dumps({**HI, "z": "MARK"}).encode()
+            inner = b"[" * 400 + b"0," * 200_000 + b'"\\u0000"' + b"]" * 400
+            await refused(it, nested.replace(b'"MARK"', inner))
             deep = '{"' + "k" * 500 + '":'
             await refused(it, deep.encode() * 800 + b'"\\u0000"' + b"}" * 800)
 

@@ -103,19 +103,19 @@ def _leaves(found: object) -> Iterator[tuple[str, object]]:
     while left:
         path, value = left.pop()
         if isinstance(value, list):
-            left.extend((f"{path}[{index}]", item) for index, item in enumerate(value))
+            left.extend((_clipped(f"{path}[{index}]"), item) for index, item in enumerate(value))
         elif isinstance(value, dict):
             for key, item in value.items():
-                place = _place(path, key)
+                place = _clipped(f"{path}.{key}") if path else key[:_PATH_CHARS]
                 yield place, key
                 left.append((place, item))
         else:
             yield path, value
 
 
-def _place(path: str, key: str) -> str:
-    # Clipped, or one long key over a long array would fill the memory with copies of itself.
-    return f"{path}.{key}"[-_PATH_CHARS:] if path else key[:_PATH_CHARS]
+def _clipped(path: str) -> str:
+    # One long key over a long array would otherwise fill the memory with copies of itself.
+    return path[-_PATH_CHARS:]
 
 
 def _printable(path: str) -> str:
