@@ -1,6 +1,8 @@
-"""The composition root: settings → store, channels, loops, API. The only module that wires; nothing else makes its own parts.
+"""The composition root: settings → store, channels, loops, API. The only module that wires; nothing else makes its own
+parts.
 
-One process is `serve` (everything), `api` (takes calls) or `worker` (sends). On SQLite it holds its data folder alone.
+One process is `serve` (everything), `api` (takes calls) or `worker` (sends). On SQLite it holds its data folder
+alone.
 """
 
 import asyncio

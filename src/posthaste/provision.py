@@ -1,7 +1,7 @@
 """Give the sandbox its workspace, lines and key, and write down how to use them.
 
-Runs at every start and makes only what is missing, so that a second start keeps everything. `sandbox.json` holds the only copy of the
-sandbox's key; it is written whole, and before `/readyz` says that the server is ready.
+Runs at every start and makes only what is missing, so that a second start keeps everything. `sandbox.json` holds the
+only copy of the sandbox's key; it is written whole, and before `/readyz` says that the server is ready.
 """
 
 import json
@@ -124,7 +124,9 @@ def _kept_key(path: Path) -> str:
 
 
 def _write_whole(path: Path, made: Sandboxed) -> None:
-    """Write the file aside and rename it, so that nobody ever reads half of it; it holds a key, so it is the owner's alone."""
+    """Write the file aside and rename it, so that nobody ever reads half of it; it holds a key, so it is the owner's
+    alone.
+    """
     text = json.dumps(
         {
             "url": made.url,

@@ -1,8 +1,9 @@
 """Every option of Posthaste, with its unit, default and meaning.
 
-An option is set on the command line (`--max-attempts 3`) or in the environment (`POSTHASTE_MAX_ATTEMPTS=3`); the command line wins.
-Names say the unit. An unknown `POSTHASTE_…` variable or a value that does not parse refuses to start, because a mistyped limit
-that is silently ignored would text people at night. docs/operating.md lists them all, and a test holds it to that.
+An option is set on the command line (`--max-attempts 3`) or in the environment (`POSTHASTE_MAX_ATTEMPTS=3`); the
+command line wins. Names say the unit. An unknown `POSTHASTE_…` variable or a value that does not parse refuses to
+start, because a mistyped limit that is silently ignored would text people at night. docs/operating.md lists them all,
+and a test holds it to that.
 """
 
 from collections.abc import Mapping

@@ -1,7 +1,9 @@
-"""Accept messages: lead, line, message, idempotency key and timeline in one transaction; from its commit on the database is the queue.
+"""Accept messages: lead, line, message, idempotency key and timeline in one transaction; from its commit on the database
+is the queue.
 
-A batch of calls that arrived together is accepted with one set of statements; a call that is refused takes none of the others
-with it. Locks are taken in one order everywhere: keys, lead addresses, conversations, fingerprints, devices.
+A batch of calls that arrived together is accepted with one set of statements; a call that is refused takes none of
+the others with it. Locks are taken in one order everywhere: keys, lead addresses, conversations, fingerprints,
+devices.
 """
 
 import json
@@ -23,9 +25,10 @@ from posthaste.core.messages import Lane, Message, Sending
 from posthaste.core.text import fingerprint_text
 from posthaste.core.timeline import Code
 from posthaste.settings import Settings
-from posthaste.store import devices, memories, messages, timeline
+from posthaste.store import devices, idempotency, messages, recent_sends, timeline
 from posthaste.store import lines as lines_table
-from posthaste.store.memories import KeptKey, RecentSend
+from posthaste.store.idempotency import KeptKey
+from posthaste.store.recent_sends import RecentSend
 from posthaste.store.timeline import NewEntry
 from posthaste.store.transaction import Transaction
 
@@ -106,8 +109,8 @@ def _replays(tx: Transaction, workspace_id: str, submissions: list[Submission]) 
     digests = {one.key: one.body_digest for one in reversed(submissions) if one.key is not None}
     if not digests:
         return {}
-    taken = memories.reserve_keys(tx, workspace_id, digests)
-    kept = memories.kept_keys(tx, workspace_id, digests.keys() - taken)
+    taken = idempotency.reserve(tx, workspace_id, digests)
+    kept = idempotency.kept(tx, workspace_id, digests.keys() - taken)
     return {
         index: _replay(kept.get(one.key), one)
         for index, one in enumerate(submissions)
@@ -156,8 +159,8 @@ def _set_due(now: int, draft: Draft) -> None:
 def _guard(tx: Transaction, settings: Settings, workspace_id: str, drafts: list[Draft]) -> dict[str, Skipped]:
     """Find the drafts that repeat a message of the last minute, and remember the others; a key of its own passes."""
     prints = {draft.message_id: fingerprint(draft.sending, draft.addresses[0]) for draft in drafts}
-    memories.reserve_sends(tx, workspace_id, set(prints.values()))
-    recent = memories.recent_sends(tx, workspace_id, set(prints.values()))
+    recent_sends.reserve(tx, workspace_id, set(prints.values()))
+    recent = recent_sends.known(tx, workspace_id, set(prints.values()))
     skipped: dict[str, Skipped] = {}
     for draft in drafts:
         assert draft.lead is not None
@@ -169,7 +172,7 @@ def _guard(tx: Transaction, settings: Settings, workspace_id: str, drafts: list[
             )
         else:
             recent[mark] = RecentSend(mark, draft.message_id, tx.now, Status.WAITING, draft.lead.id)
-    memories.remember_sends(tx, workspace_id, {m: one.message_id for m, one in recent.items() if one.created_at == tx.now})
+    recent_sends.remember(tx, workspace_id, {m: one.message_id for m, one in recent.items() if one.created_at == tx.now})
     return skipped
 
 
@@ -184,8 +187,10 @@ def fingerprint(sending: Sending, address: str) -> str:
 
 
 def _insert(tx: Transaction, settings: Settings, workspace_id: str, drafts: list[Draft]) -> None:
-    """Write messages and their story, and have their devices look at them. Messages first: a claim that does not see them has
-    not yet set the clock that is lowered afterwards."""
+    """Write messages and their story, and have their devices look at them.
+
+    Messages first: a claim that does not see them has not yet set the clock that is lowered afterwards.
+    """
     locked = devices.lock(tx, {draft.line.device_id for draft in drafts if draft.line})
     refresh_lanes(tx, workspace_id, drafts)
     made = [_message(tx, settings, draft) for draft in drafts]
@@ -293,9 +298,9 @@ def _keep_keys(tx: Transaction, settings: Settings, workspace_id: str, drafts: l
         keep_until = max(tx.now + settings.idempotency_ms, (draft.sending.scheduled_at or 0) + _SCHEDULED_KEY_MS)
         kept.append(KeptKey(workspace_id, key, draft.submission.body_digest, result.message_id, _answer(result), keep_until))
     if kept:
-        memories.fill_keys(tx, kept)
+        idempotency.fill(tx, kept)
     if refused:
-        memories.drop_keys(tx, workspace_id, refused)
+        idempotency.drop(tx, workspace_id, refused)
 
 
 def _answer(result: Acceptance) -> str:

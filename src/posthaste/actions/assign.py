@@ -129,7 +129,9 @@ def _assign(
 
 
 def refresh_lanes(tx: Transaction, workspace_id: str, drafts: list[Draft]) -> None:
-    """Set the lanes as they are once the devices are locked: a claim may have opened a conversation while we waited for its lock."""
+    """Set the lanes as they are once the devices are locked: a claim may have opened a conversation while we waited for
+    its lock.
+    """
     talks = conversations.by_addresses(tx, workspace_id, {draft.addresses[0] for draft in drafts})
     for draft in drafts:
         draft.lane = lane_of(talks.get(draft.addresses[0]))

@@ -2,12 +2,14 @@
 
 from posthaste.core.row import replace
 from posthaste.settings import Settings
-from posthaste.store import devices, lines, memories
+from posthaste.store import availability, devices, lines
 from posthaste.store.transaction import Transaction
 
 
 def reserve_check(tx: Transaction, settings: Settings, line_id: str) -> int | None:
-    """Count one check of a line and return in how many ms it may start; None: not now (the day is used up, or others are waiting)."""
+    """Count one check of a line and return in how many ms it may start; None: not now (the day is used up, or others are
+    waiting).
+    """
     line = lines.by_ids(tx, [line_id])[line_id]
     device = devices.lock(tx, [line.device_id])[line.device_id]
     line = lines.by_ids(tx, [line_id])[line_id].on_day_of(tx.now)
@@ -21,4 +23,4 @@ def reserve_check(tx: Transaction, settings: Settings, line_id: str) -> int | No
 
 def note_check(tx: Transaction, workspace_id: str, address: str, is_available: bool) -> None:
     """Remember what a check said; one that failed says nothing and is not noted."""
-    memories.note_availability(tx, workspace_id, address, is_available=is_available)
+    availability.note(tx, workspace_id, address, is_available=is_available)

@@ -1,7 +1,7 @@
 """Take free devices that have due work, and write an attempt for the message of each that may go now.
 
-The device's row is the lock: two workers cannot hold one device, so caps, gaps and order are exact without locking messages. What
-may go is `core.dispatch`'s to say; this file reads, asks and writes.
+The device's row is the lock: two workers cannot hold one device, so caps, gaps and order are exact without locking
+messages. What may go is `core.dispatch`'s to say; this file reads, asks and writes.
 """
 
 from collections import defaultdict
@@ -17,7 +17,7 @@ from posthaste.core.messages import Lane, Message
 from posthaste.core.row import replace
 from posthaste.core.timeline import Code
 from posthaste.settings import Settings
-from posthaste.store import attempts, conversations, devices, leads, lines, memories, messages, timeline
+from posthaste.store import attempts, availability, conversations, devices, leads, lines, messages, timeline
 from posthaste.store.attempts import Attempt
 from posthaste.store.devices import Access
 from posthaste.store.timeline import NewEntry
@@ -216,7 +216,7 @@ def _with_all_it_needs(tx: Transaction, settings: Settings, begun: Sequence[_Beg
     known: dict[str, dict[str, bool]] = defaultdict(dict)
     for workspace_id in sorted({one.message.workspace_id for one in begun}):
         wanted = {a for one in begun if one.message.workspace_id == workspace_id for a in one.message.addresses}
-        for address, (is_available, checked_at) in memories.availability(tx, workspace_id, wanted).items():
+        for address, (is_available, checked_at) in availability.known(tx, workspace_id, wanted).items():
             believed_ms = settings.available_for_ms if is_available else settings.unavailable_for_ms
             if checked_at > tx.now - believed_ms:
                 known[workspace_id][address] = is_available

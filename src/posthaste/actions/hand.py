@@ -1,7 +1,8 @@
 """Write down that attempts are handed over now: the last step before the provider is called, and the last chance not to.
 
-Whatever was true at the claim is asked once more, because an hour may have closed, a message may have been cancelled or an earlier
-attempt may have turned out to have arrived. After this commit the attempt may have been sent, whatever happens to us.
+Whatever was true at the claim is asked once more, because an hour may have closed, a message may have been cancelled
+or an earlier attempt may have turned out to have arrived. After this commit the attempt may have been sent, whatever
+happens to us.
 """
 
 from collections.abc import Mapping, Sequence
@@ -34,7 +35,10 @@ class Handing:
 
 
 def hand(tx: Transaction, settings: Settings, handings: Sequence[Handing]) -> list[bool]:
-    """Hand attempts over; return for each whether the provider may be called. Where it may not, the attempt is settled here."""
+    """Hand attempts over; return for each whether the provider may be called.
+
+    Where it may not, the attempt is settled here.
+    """
     found = attempts.by_ids(tx, [one.attempt_id for one in handings])
     locked = devices.lock(tx, {attempt.device_id for attempt in found.values()})
     asked = messages.lock(tx, {attempt.message_id for attempt in found.values()})

@@ -1,4 +1,7 @@
-"""The health of devices: what a ping said, and what follows. A device that is down holds its queue; one that is up again is polled."""
+"""The health of devices: what a ping said, and what follows.
+
+A device that is down holds its queue; one that is up again is polled.
+"""
 
 from collections.abc import Mapping
 

@@ -1,4 +1,7 @@
-"""Lines: added with their device, and changed. What opens or closes a line moves its device's clock in the same transaction."""
+"""Lines: added with their device, and changed.
+
+What opens or closes a line moves its device's clock in the same transaction.
+"""
 
 from dataclasses import dataclass
 

@@ -1,7 +1,7 @@
 """Find or make the lead of each draft, so that two simultaneous requests for a new person make one lead.
 
-Addresses are claimed first and read again afterwards: the primary key of `lead_addresses` decides who was first. Whoever loses finds
-the winner's lead on the next try.
+Addresses are claimed first and read again afterwards: the primary key of `lead_addresses` decides who was first.
+Whoever loses finds the winner's lead on the next try.
 """
 
 from dataclasses import dataclass, field

@@ -1,7 +1,7 @@
 """Set when devices are to be looked at again: the one place where their clock is moved.
 
-Whoever changes what a device may do (a claim, an outcome, a setting, a cancellation, a device that is up again) locks it, writes the
-change, and calls `set_ready` in the same transaction. Idle devices then cost nothing.
+Whoever changes what a device may do (a claim, an outcome, a setting, a cancellation, a device that is up again) locks
+it, writes the change, and calls `set_ready` in the same transaction. Idle devices then cost nothing.
 """
 
 from collections import defaultdict

@@ -1,7 +1,8 @@
 """Take in what a device reports: receipts, echoes of our own sends, and what people write.
 
-Reports come early, late, twice and in any order, by webhook and by polling. An echo that carries our marker, or a receipt for an id
-that we know, is evidence about an attempt; everything else that is ours makes the rescuer or the next poll look sooner.
+Reports come early, late, twice and in any order, by webhook and by polling. An echo that carries our marker, or a
+receipt for an id that we know, is evidence about an attempt; everything else that is ours makes the rescuer or the
+next poll look sooner.
 """
 
 from collections.abc import Sequence
@@ -15,7 +16,7 @@ from posthaste.core.outcomes import Accepted
 from posthaste.core.signals import Echo, Inbound, Receipt, Signal
 from posthaste.core.verdicts import Finish
 from posthaste.settings import Settings
-from posthaste.store import attempts, conversations, devices, lines, memories, messages
+from posthaste.store import attempts, conversations, devices, lines, messages, signals
 from posthaste.store.attempts import Attempt
 from posthaste.store.devices import Access
 from posthaste.store.transaction import Transaction
@@ -51,7 +52,8 @@ def _take_report(
     tx: Transaction, settings: Settings, access: Access, signal: Receipt | Echo, attempt: Attempt | None, source: str
 ) -> None:
     if attempt is None:
-        return _look_soon(tx, settings, access, signal)
+        _look_soon(tx, settings, access, signal)
+        return
     accepted = Accepted(signal.external_id, signal.delivered_at, signal.read_at)
     if signal.error is not None:
         verdict = Finish(Step.FAIL, "PROVIDER_ERROR", signal.error, accepted)
@@ -63,7 +65,9 @@ def _take_report(
 
 
 def _look_soon(tx: Transaction, settings: Settings, access: Access, signal: Receipt | Echo) -> None:
-    """A receipt that overtook the answer, a send that is in doubt or was called unknown, or one made by hand at the device."""
+    """A receipt that overtook the answer, a send that is in doubt or was called unknown, or one made by hand at the
+    device.
+    """
     if isinstance(signal, Echo):
         attempts.look_now(tx, access.device_id)
         attempts.revive_lost(tx, access.device_id, tx.now - settings.stale_after_ms)
@@ -74,7 +78,7 @@ def _look_soon(tx: Transaction, settings: Settings, access: Access, signal: Rece
 
 def _take_inbound(tx: Transaction, access: Access, inbound: Inbound) -> None:
     """Note that a person wrote: from now on what is sent to them is no new conversation and goes before others'."""
-    if not memories.first_seen(tx, access.device_id, inbound.external_id):
+    if not signals.first_seen(tx, access.device_id, inbound.external_id):
         return
     of_device = lines.of_devices(tx, [access.device_id])
     if not of_device:

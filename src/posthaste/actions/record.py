@@ -56,7 +56,9 @@ _SOURCE = "the provider's answer"
 
 
 def _belongs_to_another(report: Report, holders: dict[tuple[str, str], str]) -> bool:
-    """Tell whether the provider named a send that is known to be another attempt's: then nobody knows what became of this one."""
+    """Tell whether the provider named a send that is known to be another attempt's: then nobody knows what became of
+    this one.
+    """
     if not isinstance(report.outcome, Accepted):
         return False
     return holders.get((report.attempt.device_id, report.outcome.external_id), report.attempt.id) != report.attempt.id

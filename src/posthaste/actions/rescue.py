@@ -1,7 +1,7 @@
 """Take up attempts that nobody holds any more: their worker died, or their outcome is in doubt.
 
-What was only claimed surely never left and is tried again. What was handed over is looked up with the provider, for as long as
-it may still arrive, and is never simply sent again.
+What was only claimed surely never left and is tried again. What was handed over is looked up with the provider, for
+as long as it may still arrive, and is never simply sent again.
 """
 
 import json

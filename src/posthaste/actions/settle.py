@@ -1,7 +1,8 @@
-"""Write what became of attempts: the next status of each message, what is counted or given back, and when devices are free again.
+"""Write what became of attempts: the next status of each message, what is counted or given back, and when devices are
+free again.
 
-Everything that ends or changes an attempt comes through `settle`: answers of providers, look-ups, receipts, refusals before the
-hand-over. It absorbs what comes late or twice.
+Everything that ends or changes an attempt comes through `settle`: answers of providers, look-ups, receipts, refusals
+before the hand-over. It absorbs what comes late or twice.
 """
 
 from collections.abc import Callable, Sequence
@@ -41,7 +42,10 @@ Rule = Callable[[Attempt, Message], Ruling | None]
 
 
 def settle(tx: Transaction, settings: Settings, attempts: Sequence[Attempt], rule: Rule) -> None:
-    """Settle attempts by a rule. They may have been read earlier: they are locked and read again before the rule is asked."""
+    """Settle attempts by a rule.
+
+    They may have been read earlier: they are locked and read again before the rule is asked.
+    """
     _Settling(tx, settings, attempts).run(rule)
 
 
@@ -116,6 +120,8 @@ class _Settling:
             self._say(message, Code.RELEASED, {"attempt": attempt.number, "detail": verdict.detail})
             return
         after = self._after(message, verdict)
+        if after.status in _GONE and attempt.text is not None:
+            after = replace(after, text=attempt.text)  # From now on it reads as the person got it.
         self.messages[message.id] = after
         self._tell(message, after, verdict, source)
         self.released.add((message.workspace_id, message.address))
@@ -244,7 +250,7 @@ def _with_evidence(message: Message, status: Status, accepted: Accepted, now: in
     read_at = message.read_at or accepted.read_at
     if status == message.status and (delivered_at, read_at) == (message.delivered_at, message.read_at) and message.external_id:
         return message
-    has_gone = status in (Status.SENT, Status.DELIVERED)
+    has_gone = status in _GONE
     return replace(
         message,
         status=status,
@@ -258,6 +264,8 @@ def _with_evidence(message: Message, status: Status, accepted: Accepted, now: in
         updated_at=now,
     )
 
+
+_GONE = (Status.SENT, Status.DELIVERED)
 
 _NEWS = {
     Status.SENT: Code.SENT,

@@ -1,11 +1,13 @@
 """The one seam to a provider: what a channel is given, what it promises, and what it must answer.
 
-A channel talks to the network and translates; it never reads the database, never retries, and never decides what an answer means
-for a message. Every file beside this one has the same five parts in the same order: promises, sending, finding, checking, listening.
+A channel talks to the network and translates; it never reads the database, never retries, and never decides what an
+answer means for a message. Every file beside this one has the same five parts in the same order: promises, sending,
+finding, checking, listening.
 
-Two calls matter most. `prepare` may ask the provider anything harmless (which chat is this?) before the hand-over is written down.
-`send` makes exactly one request that can send, and must be called right after the hand-over is written down. Everything that fails
-before that request has left the machine is `Deferred` or `Rejected`; everything after it that is not a clear answer is `Ambiguous`.
+Two calls matter most. `prepare` may ask the provider anything harmless (which chat is this?) before the hand-over is
+written down. `send` makes exactly one request that can send, and must be called right after the hand-over is written
+down. Everything that fails before that request has left the machine is `Deferred` or `Rejected`; everything after it
+that is not a clear answer is `Ambiguous`.
 """
 
 from collections.abc import Mapping, Sequence
@@ -99,7 +101,7 @@ class News:
     is_complete: bool
 
 
-class Unreachable(Exception):
+class Unreachable(Exception):  # noqa: N818 - `raise Unreachable(...)` says what happened
     """A device did not answer a harmless question; the text says why."""
 
 

@@ -1,7 +1,8 @@
 """Which of a device's due messages goes now, and what becomes of those that may not.
 
-`choose` is asked by the claim with the device's lock held; what it says about a message is a value. It sees at most a few messages a
-line and lane, best first, so a message that may not go is parked (its `due_at` moves) or else it would hide those behind it.
+`choose` is asked by the claim with the device's lock held; what it says about a message is a value. It sees at most a
+few messages a line and lane, best first, so a message that may not go is parked (its `due_at` moves) or else it would
+hide those behind it.
 """
 
 from collections.abc import Mapping, Sequence
@@ -136,7 +137,8 @@ def dropped(message: Message, step: Step, code: str, now: int) -> Message:
 
 
 def ready_at(device: Device, lines: Sequence[Line], first_due: Mapping[tuple[str, int], int]) -> int | None:
-    """Return when the device can next have work, from the first due message of each line and lane; None: nothing to wait for.
+    """Return when the device can next have work, from the first due message of each line and lane; None: nothing to wait
+    for.
 
     A device that is down, full, or has nothing waiting is not looked at until an action that changes that says so.
     """

@@ -1,7 +1,7 @@
 """Why a waiting message waits, and until when: derived when somebody asks, from the same clocks that decide.
 
-Nothing here is stored. A message that waits is `scheduled` (for its date, window or day), `queued` (for a cap, a gap or a line's
-health) or `pending` (it may go now).
+Nothing here is stored. A message that waits is `scheduled` (for its date, window or day), `queued` (for a cap, a gap
+or a line's health) or `pending` (it may go now).
 """
 
 from dataclasses import dataclass

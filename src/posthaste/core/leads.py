@@ -1,6 +1,7 @@
 """Leads: who a request is about, what it adds to what we know, and to which addresses its message may go.
 
-One address belongs to one lead per workspace. The first writer of a name or CRM id wins; what comes later is kept as an alias.
+One address belongs to one lead per workspace. The first writer of a name or CRM id wins; what comes later is kept as
+an alias.
 """
 
 from collections.abc import Iterable, Mapping
@@ -69,7 +70,9 @@ class Match:
 
 
 def find_match(sending: Sending, owners: Mapping[str, str], crm_owners: Mapping[str, str]) -> Match | None:
-    """Find the lead by CRM contact, phone, e-mail, then alternates; `owners` maps addresses to leads, `crm_owners` CRM ids."""
+    """Find the lead by CRM contact, phone, e-mail, then alternates; `owners` maps addresses to leads, `crm_owners` CRM
+    ids.
+    """
     asked: list[tuple[MatchedBy, str | None, Mapping[str, str]]] = [
         (MatchedBy.CRM, sending.crm.ghl_contact_id, crm_owners),
         (MatchedBy.CRM, sending.crm.hs_contact_id, crm_owners),

@@ -1,8 +1,9 @@
 """The life of a message as one table: which status follows when something happens.
 
-Everything that changes a status asks `advance`; the check in the database and the diagram in docs/statuses.md are drawn from the
-same table. Messages only move forward: a receipt that is late, repeated or overtaken by another is a legal row that changes nothing.
-`waiting` is one stored status with three faces (scheduled, queued, pending); which one a caller sees is derived in `holds.py`.
+Everything that changes a status asks `advance`; the check in the database and the diagram in docs/statuses.md are
+drawn from the same table. Messages only move forward: a receipt that is late, repeated or overtaken by another is a
+legal row that changes nothing. `waiting` is one stored status with three faces (scheduled, queued, pending); which
+one a caller sees is derived in `holds.py`.
 """
 
 from enum import StrEnum

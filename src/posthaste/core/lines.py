@@ -1,8 +1,8 @@
 """Lines and devices: the sending identities, the things they send through, and which line takes a message.
 
-A device is the lock of everything that leaves through it. A line has two clocks: `opens_at` for all messages and `new_opens_at` for
-first messages to new people, so that a full day of new conversations never holds a reply. Both follow from its counts: a line
-that has used up its day opens when that day ends.
+A device is the lock of everything that leaves through it. A line has two clocks: `opens_at` for all messages and
+`new_opens_at` for first messages to new people, so that a full day of new conversations never holds a reply. Both
+follow from its counts: a line that has used up its day opens when that day ends.
 """
 
 from collections.abc import Sequence
@@ -13,7 +13,10 @@ from posthaste.core.windows import day_start_after
 
 
 class Device(Row, frozen=True):
-    """A row of `devices` without what only its channel reads. `arrival_ms`: how long a text may still arrive after its hand-over."""
+    """A row of `devices` without what only its channel reads.
+
+    `arrival_ms`: how long a text may still arrive after its hand-over.
+    """
 
     id: str
     workspace_id: str
@@ -44,7 +47,10 @@ class Device(Row, frozen=True):
 
 
 class Line(Row, frozen=True):
-    """A row of `lines`. Its counts are of the day that ends at `usage_until`: what was sent (`usage_*`) and given to it (`chosen_*`)."""
+    """A row of `lines`.
+
+    Its counts are of the day that ends at `usage_until`: what was sent (`usage_*`) and given to it (`chosen_*`).
+    """
 
     id: str
     workspace_id: str

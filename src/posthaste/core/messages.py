@@ -35,6 +35,9 @@ class CrmIds(Row, frozen=True):
     hs_portal_id: str | None = None
 
 
+NO_CRM = CrmIds()
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Sending:
     """A parsed `POST /api/messages`: addresses are normalised, instants are milliseconds, blanks are gone."""
@@ -53,7 +56,7 @@ class Sending:
     window: Window | None = None
     send_fallback: bool = False
     batch_id: str | None = None
-    crm: CrmIds = CrmIds()
+    crm: CrmIds = NO_CRM
     contact_owner_email: str | None = None
     attachment_urls: tuple[str, ...] = ()
     attachment_names: tuple[str, ...] = ()
@@ -61,7 +64,10 @@ class Sending:
 
 
 class Message(Row, frozen=True):
-    """A row of `messages`, its columns in the table's order. `status` is a stored one; see `holds.py` for what a caller sees."""
+    """A row of `messages`, its columns in the table's order.
+
+    `status` is a stored one; see `holds.py` for what a caller sees.
+    """
 
     id: str
     workspace_id: str

@@ -1,8 +1,8 @@
 """What a provider can have said about a hand-over, as values.
 
-A channel returns one of these and decides nothing else; `core.verdicts` turns it into the next status of the message. The
-difference that matters is between *surely not sent* (`Rejected`, `Deferred`) and *perhaps sent* (`Ambiguous`): only the first is
-ever sent again.
+A channel returns one of these and decides nothing else; `core.verdicts` turns it into the next status of the message.
+The difference that matters is between *surely not sent* (`Rejected`, `Deferred`) and *perhaps sent* (`Ambiguous`):
+only the first is ever sent again.
 """
 
 from dataclasses import dataclass

@@ -1,7 +1,7 @@
 """The base of values that are rows of a table: read, changed and written by the thousand a second.
 
-They are msgspec structs, frozen like every other value here: making one costs a fifth of a frozen dataclass, and sending a message
-makes a dozen. `replace` returns a changed copy.
+They are msgspec structs, frozen like every other value here: making one costs a fifth of a frozen dataclass, and
+sending a message makes a dozen. `replace` returns a changed copy.
 """
 
 from msgspec import Struct

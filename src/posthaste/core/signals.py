@@ -1,4 +1,5 @@
-"""What a device reports by itself, by webhook or when it is polled: receipts, echoes of our own sends, and what people write.
+"""What a device reports by itself, by webhook or when it is polled: receipts, echoes of our own sends, and what people
+write.
 
 Signals come early, late, twice and in any order; `actions.receive` absorbs all of that.
 """

@@ -1,7 +1,7 @@
 """The story of a message: stable codes, and the words that are made from their facts.
 
-Whoever decides writes an entry with the very values it decided by; nothing is reconstructed afterwards. Facts never hold the text
-of a message.
+Whoever decides writes an entry with the very values it decided by; nothing is reconstructed afterwards. Facts never
+hold the text of a message.
 """
 
 from collections.abc import Mapping
@@ -73,7 +73,7 @@ _SAYS: Mapping[Code, str] = {
     Code.FALLBACK: "No address of the person is on iMessage.",
     Code.NEXT_ADDRESS: "The provider says that the address is not on iMessage; {address} is tried next.",
     Code.RETRY: "Surely not sent ({detail}); tried again from {until} on.",
-    Code.IN_DOUBT: "Nobody knows yet whether attempt {attempt} was sent ({detail}); the provider will be asked, and it is not sent again meanwhile.",
+    Code.IN_DOUBT: "Nobody knows yet whether attempt {attempt} was sent ({detail}). It is not sent again; the provider is asked.",
     Code.LOOKED_UP: "Looked up at the provider: {detail}; asked again at {until}.",
     Code.UNKNOWN: "Nobody can tell whether it was sent ({detail}); it will not be sent again.",
     Code.RELEASED: "Attempt {attempt} was given back before it was handed over: {detail}.",

@@ -33,7 +33,10 @@ class RetryRules:
 
 @dataclass(frozen=True, slots=True)
 class Finish:
-    """The message takes this step, for this reason. `never_left`: nothing of it can be at the provider, so counts are given back."""
+    """The message takes this step, for this reason.
+
+    `never_left`: nothing of it can be at the provider, so counts are given back.
+    """
 
     step: Step
     code: str | None = None
@@ -124,8 +127,8 @@ class Look:
 def judge_finding(finding: Finding, look: Look, rules: RetryRules, every_ms: int) -> Verdict | LookAgain:
     """Judge what a look-up found.
 
-    Absence counts only once the text can no longer arrive. Until then everything is looked at again; afterwards a provider that
-    does not answer leaves it unknown, because a retry could be a second text.
+    Absence counts only once the text can no longer arrive. Until then everything is looked at again; afterwards a
+    provider that does not answer leaves it unknown, because a retry could be a second text.
     """
     is_late = look.asked_at > look.arrives_until
     match finding:

@@ -1,7 +1,8 @@
 """Find out which of a person's addresses is on iMessage, before anything is handed over.
 
-What was learnt lately is believed; else the device is asked, if its day's checks and their spacing allow. Where nobody can tell, the
-first address is used unchecked: a check that fails is not a no, and a send never waits for an allowance.
+What was learnt lately is believed; else the device is asked, if its day's checks and their spacing allow. Where
+nobody can tell, the first address is used unchecked: a check that fails is not a no, and a send never waits for an
+allowance.
 """
 
 import asyncio

@@ -1,6 +1,7 @@
 """The attempts that this process works on, and the beat that keeps them its own.
 
-A task that ends in any way gives its attempt up here; if it ended without a record, the lease runs out and the rescuer takes over.
+A task that ends in any way gives its attempt up here; if it ended without a record, the lease runs out and the
+rescuer takes over.
 """
 
 import asyncio

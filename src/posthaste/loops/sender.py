@@ -1,7 +1,7 @@
 """Send: claim what may go, prepare it, write the hand-over down, call the provider, record what it said.
 
-The order is the promise. Everything before `hand` can be repeated at will; after it the provider is called once, and an answer that
-never comes is left for the rescuer to look up. This loop decides nothing about messages.
+The order is the promise. Everything before `hand` can be repeated at will; after it the provider is called once, and
+an answer that never comes is left for the rescuer to look up. This loop decides nothing about messages.
 """
 
 import asyncio
@@ -60,7 +60,9 @@ class Sender:
                 await self._alarm.wait(min(max(1, in_ms), self._settings.sweep_ms))
 
     async def drain(self) -> None:
-        """Stop claiming and wait for the sends in hand, up to `drain_ms`; the rest stays handed over and is looked up later."""
+        """Stop claiming and wait for the sends in hand, up to `drain_ms`; the rest stays handed over and is looked up
+        later.
+        """
         self._stopping = True
         self._alarm.ring()
         with suppress(TimeoutError):
@@ -124,7 +126,8 @@ class Sender:
         """Record, again and again for a while if the database is away: what the provider said is known only here."""
         for tried in range(_RECORD_TRIES):
             try:
-                return await self._records.ask(report)
+                await self._records.ask(report)
+                return
             except Exception:
                 if tried == _RECORD_TRIES - 1:
                     raise

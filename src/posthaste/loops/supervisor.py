@@ -1,6 +1,7 @@
 """Run the loops, and start one again that fell over, more slowly each time.
 
-A loop falls over when the database is away or when we made a mistake; neither may end the process, whose other loops and API go on.
+A loop falls over when the database is away or when we made a mistake; neither may end the process, whose other loops
+and API go on.
 """
 
 import asyncio

@@ -87,7 +87,10 @@ def by_external_id(tx: Transaction, device_id: str, external_id: str) -> Attempt
 
 
 def holders(tx: Transaction, external_ids: Collection[str]) -> dict[tuple[str, str], str]:
-    """Return which attempts hold provider's ids, as (device id, external id) → attempt id. Served by attempts_by_external_id."""
+    """Return which attempts hold provider's ids, as (device id, external id) → attempt id.
+
+    Served by attempts_by_external_id.
+    """
     rows = tx.rows(
         "SELECT device_id, external_id, id FROM attempts WHERE external_id IN EACH(:ids)",
         {"ids": list(external_ids)},
@@ -96,7 +99,10 @@ def holders(tx: Transaction, external_ids: Collection[str]) -> dict[tuple[str, s
 
 
 def hand(tx: Transaction, rows: Sequence[dict[str, object]]) -> None:
-    """Write down that attempts are handed over now. Runs for attempts that the caller has found to be its own and claimed."""
+    """Write down that attempts are handed over now.
+
+    Runs for attempts that the caller has found to be its own and claimed.
+    """
     tx.many(
         """
         UPDATE attempts

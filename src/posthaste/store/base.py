@@ -1,7 +1,7 @@
 """The store as everything above it sees it: write, read, and be woken.
 
-There are three: SQLite behind one writer thread, PostgreSQL behind a pool of threads, and the inline SQLite of the simulation, which
-runs an action at once on the caller's own thread. All run the same actions over the same SQL.
+There are three: SQLite behind one writer thread, PostgreSQL behind a pool of threads, and the inline SQLite of the
+simulation, which runs an action at once on the caller's own thread. All run the same actions over the same SQL.
 """
 
 from collections.abc import Callable
@@ -30,6 +30,7 @@ class Store(Protocol):
 
         A topic that ends in `*` stands for all topics that start so. Wakes may be lost (a dead connection): nobody may rely on
         them alone.
+
         """
         ...
 

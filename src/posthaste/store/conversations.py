@@ -1,7 +1,7 @@
 """The table of conversations: what passed between a workspace and one address.
 
-`opened_at` is null until a message to the address leaves or the person writes; setting it is what makes a message the *new* one, and
-only one transaction can.
+`opened_at` is null until a message to the address leaves or the person writes; setting it is what makes a message the
+*new* one, and only one transaction can.
 """
 
 from collections.abc import Collection, Iterable, Sequence

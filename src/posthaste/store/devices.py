@@ -81,7 +81,10 @@ def lock(tx: Transaction, ids: Collection[str]) -> dict[str, Device]:
 
 
 def take_ready(tx: Transaction, limit: int) -> dict[str, Device]:
-    """Lock the devices that have had work for the longest. Served by devices_ready; those that others hold are passed over."""
+    """Lock the devices that have had work for the longest.
+
+    Served by devices_ready; those that others hold are passed over.
+    """
     rows = tx.rows(
         f"""
         SELECT {_COLUMNS}

@@ -1,4 +1,7 @@
-"""The tables of leads, their addresses, their aliases and their lists. The primary key of `lead_addresses` decides every race."""
+"""The tables of leads, their addresses, their aliases and their lists.
+
+The primary key of `lead_addresses` decides every race.
+"""
 
 from collections.abc import Collection, Iterable, Mapping, Sequence
 

@@ -1,4 +1,7 @@
-"""The table of lines. A line's counts change only with the lock of its device held, or, for `chosen_*`, by whoever accepts."""
+"""The table of lines.
+
+A line's counts change only with the lock of its device held, or, for `chosen_*`, by whoever accepts.
+"""
 
 from collections.abc import Collection, Sequence
 
@@ -100,7 +103,8 @@ def save_limits(tx: Transaction, line: Line) -> None:
         """
         UPDATE lines
         SET is_active = :is_active, timezone = :timezone, messages_per_day = :messages_per_day, new_per_day = :new_per_day,
-            contact_gap_ms = :contact_gap_ms, usage_until = :usage_until, contact_free_at = :contact_free_at, updated_at = :updated_at
+            contact_gap_ms = :contact_gap_ms, contact_free_at = :contact_free_at,
+            usage_until = :usage_until, updated_at = :updated_at
         WHERE id = :id
         """,
         {

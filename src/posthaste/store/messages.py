@@ -1,4 +1,7 @@
-"""The table of messages. Only `lifecycle.advance` says which status may be written; every status is written from an expected one."""
+"""The table of messages.
+
+Only `lifecycle.advance` says which status may be written; every status is written from an expected one.
+"""
 
 from collections import defaultdict
 from collections.abc import Collection, Iterable, Mapping, Sequence
@@ -210,7 +213,7 @@ def save_steps(tx: Transaction, messages: Iterable[Message]) -> None:
     tx.many(
         """
         UPDATE messages
-        SET status = :status, lane = :lane, due_at = :due_at, hold = :hold, address = :address,
+        SET status = :status, text = :text, lane = :lane, due_at = :due_at, hold = :hold, address = :address,
             checked_addresses = :checked_addresses, attempts = :attempts, external_id = :external_id, code = :code,
             error_message = :error_message, sent_at = :sent_at, delivered_at = :delivered_at, read_at = :read_at,
             recipient_phone = :recipient_phone, recipient_email = :recipient_email, updated_at = :updated_at
@@ -224,6 +227,7 @@ def _step_params(message: Message) -> dict[str, object]:
     return {
         "id": message.id,
         "status": message.status,
+        "text": message.text,
         "lane": int(message.lane),
         "due_at": message.due_at,
         "hold": message.hold,
@@ -305,7 +309,10 @@ def devices_waiting_for(tx: Transaction, workspace_id: str, address: str) -> lis
 
 
 def without_receipt(tx: Transaction, device_id: str, sent_after: int, limit: int) -> list[str]:
-    """Return the provider's ids of messages sent through a device whose delivery is not known. Served by messages_without_receipt."""
+    """Return the provider's ids of messages sent through a device whose delivery is not known.
+
+    Served by messages_without_receipt.
+    """
     rows = tx.rows(
         """
         SELECT m.external_id
@@ -332,8 +339,8 @@ class MessageFilters:
     created_to: int | None = None
 
 
-# The three faces of `waiting`, as `core.holds.explain` tells them apart; a test holds the two together. A message whose window has
-# closed while it waited for its line shows as scheduled once the claim has looked at it.
+# The three faces of `waiting`, as `core.holds.explain` tells them apart; a test holds the two together. A message whose
+# window has closed while it waited for its line shows as scheduled once the claim has looked at it.
 _FACE = """
     CASE
         WHEN m.status <> 'waiting' THEN m.status

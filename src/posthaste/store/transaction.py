@@ -1,8 +1,8 @@
 """What an action may do with the database: the one seam between SQL and everything above it.
 
-A transaction runs on a database thread, holds no lock across an `await` (there is none), and knows the one `now` that all of its
-rows share. SQL is written once for both databases: named parameters `:name`; `IN EACH(:ids)` for a list; and what stands in
-`/*pg … */` is a comment to SQLite and text to PostgreSQL (row locks live there).
+A transaction runs on a database thread, holds no lock across an `await` (there is none), and knows the one `now` that
+all of its rows share. SQL is written once for both databases: named parameters `:name`; `IN EACH(:ids)` for a list;
+and what stands in `/*pg … */` is a comment to SQLite and text to PostgreSQL (row locks live there).
 """
 
 from collections.abc import Callable, Iterable, Mapping

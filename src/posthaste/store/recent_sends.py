@@ -1,0 +1,67 @@
+"""The table behind the double-send guard: the last message with each fingerprint, for as long as the guard looks back."""
+
+from collections.abc import Collection, Iterable, Mapping
+from dataclasses import dataclass
+
+from posthaste.store.transaction import Transaction
+
+
+@dataclass(frozen=True, slots=True)
+class RecentSend:
+    """The last message with a fingerprint, and what became of it."""
+
+    fingerprint: str
+    message_id: str
+    created_at: int
+    status: str | None
+    lead_id: str | None
+
+
+def known(tx: Transaction, workspace_id: str, fingerprints: Collection[str]) -> dict[str, RecentSend]:
+    """Return and lock what is remembered of fingerprints. A row whose message is not there yet is our own reservation."""
+    rows = tx.rows(
+        """
+        SELECT r.fingerprint, r.message_id, r.created_at, m.status, m.lead_id
+        FROM recent_sends AS r
+        LEFT JOIN messages AS m ON m.id = r.message_id
+        WHERE r.workspace_id = :workspace_id AND r.fingerprint IN EACH(:fingerprints)
+        ORDER BY r.fingerprint
+        /*pg FOR UPDATE OF r */
+        """,
+        {"workspace_id": workspace_id, "fingerprints": list(fingerprints)},
+    )
+    return {row[0]: RecentSend(*row) for row in rows}
+
+
+def reserve(tx: Transaction, workspace_id: str, fingerprints: Iterable[str]) -> None:
+    """Have a row, and so a lock, for each fingerprint. Waits for a concurrent send of the same to commit."""
+    tx.many(
+        """
+        INSERT INTO recent_sends (workspace_id, fingerprint, message_id, created_at) VALUES (:workspace_id, :fingerprint, '', 0)
+        ON CONFLICT DO NOTHING
+        """,
+        [{"workspace_id": workspace_id, "fingerprint": one} for one in sorted(fingerprints)],
+    )
+
+
+def remember(tx: Transaction, workspace_id: str, sends: Mapping[str, str]) -> None:
+    """Remember messages by their fingerprints, as fingerprint → message id."""
+    tx.many(
+        """
+        UPDATE recent_sends SET message_id = :message_id, created_at = :now
+        WHERE workspace_id = :workspace_id AND fingerprint = :fingerprint
+        """,
+        [{"workspace_id": workspace_id, "fingerprint": one, "message_id": sends[one], "now": tx.now} for one in sorted(sends)],
+    )
+
+
+def sweep(tx: Transaction, created_before: int, limit: int) -> int:
+    return tx.run(
+        """
+        DELETE FROM recent_sends
+        WHERE (workspace_id, fingerprint) IN (
+            SELECT workspace_id, fingerprint FROM recent_sends WHERE created_at < :before ORDER BY created_at LIMIT :limit
+        )
+        """,
+        {"before": created_before, "limit": limit},
+    )
