@@ -1,0 +1,317 @@
+"""One seed's world, built and lived through: Macs, a database, processes of ours that come and go, and callers.
+
+The town only lets things happen and notes them; whether what happened was right is judged afterwards, from the database, the
+phones and the network's notes.
+"""
+
+import asyncio
+import logging
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from random import Random
+from typing import Any
+
+import httpx2
+
+from posthaste.actions.keys import make_key
+from posthaste.actions.lease import void_leases
+from posthaste.actions.lines import NewLine, add_line, move_device
+from posthaste.actions.workspaces import make_workspace
+from posthaste.api.application import build
+from posthaste.app import Engine, make_channels
+from posthaste.channels.http import open_client
+from posthaste.ids import Ids
+from posthaste.sandbox import sending
+from posthaste.sandbox.app import build as build_macs
+from posthaste.sandbox.entries import MacKept, MacTurned
+from posthaste.sandbox.journal import MemoryJournal
+from posthaste.sandbox.numbers import course_of
+from posthaste.sandbox.world import World
+from posthaste.settings import DAY_MS, Settings
+from posthaste.store.devices import Access
+from posthaste.store.inline import Hooks, InlineStore
+from posthaste.store.transaction import Transaction
+
+from .callers import Callers
+from .faults import Faults
+from .plan import HOUR_MS, Plan
+from .process import Disk, MortalStore, Process, own_tasks
+from .quiet import Outlook
+from .trace import Trace
+from .virtual import VirtualClock, VirtualLoop
+from .wire import MACS, OURS, Network
+
+_CALM_AFTER_MS = HOUR_MS
+_LOOK_EVERY_S = 20.0
+_A_WHILE_S = 5.0
+
+
+@dataclass(slots=True)
+class Node:
+    """A process of ours over its lives."""
+
+    name: str
+    takes_calls: bool
+    sends: bool
+    lives: int = 0
+    process: Process | None = None
+    engine: Engine | None = None
+    boots_at_s: float | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Change:
+    """A line's rules from a moment on."""
+
+    at: int
+    line: int
+    rules: dict[str, Any]
+
+
+class Town:
+    """Everything of one seed."""
+
+    def __init__(self, plan: Plan, loop: VirtualLoop) -> None:
+        self.plan, self._loop = plan, loop
+        self.clock = VirtualClock(loop, plan.began_at)
+        self.trace = Trace(self.clock)
+        self.faults = Faults(plan.seed, plan.weather)
+        self._dice = Random(f"{plan.seed}/town")
+        self.disk = Disk(self._open_store, self.faults, self.trace)
+        self.nodes = _nodes(plan)
+        self.device_ids: list[str] = []
+        self.line_ids: list[str] = []
+        self.changes: list[Change] = []
+        self.workspace_id = ""
+        self.complaints: list[str] = []
+        self._stores = 0
+        own_tasks(loop)
+        loop.set_exception_handler(self._complain)
+        self.world = self._make_world()
+        self.network = Network(loop, self.clock, self.faults, self.trace, build_macs(self.world))
+        self._post._transport = self.network.transport(None)
+        self.callers = Callers(self)
+        self.outlook = Outlook(self)
+
+    async def live(self) -> None:
+        """Live through the plan, and on until nothing moves any more."""
+        with _heard(self.complaints):
+            await self._provision()
+            if not self.plan.is_steady:
+                self._loop.leap = self.outlook.leap
+            for node in self.nodes:
+                self._boot(node)
+            await self._happen()
+            await self._settle_down()
+            self._loop.leap = None
+            await self.world.close()
+
+    async def _happen(self) -> None:
+        for event in self.outlook.upcoming():
+            await asyncio.sleep(max(0.0, event.at_ms / 1000 - self._loop.time()))
+            getattr(self, event.what)(*event.args)
+
+    async def _settle_down(self) -> None:
+        calm_at_s = self._loop.time() + _CALM_AFTER_MS / 1000
+        while self._loop.time() < self.plan.last_at_ms / 1000:
+            await asyncio.sleep(_LOOK_EVERY_S)
+            if self._loop.time() >= calm_at_s and not self.faults.is_over:
+                self.trace.say("town", "no more faults")
+                self.faults.is_over = True
+            if self.outlook.is_quiet():
+                break
+        self.faults.is_over = True
+        await self._last_polls()
+
+    async def _last_polls(self) -> None:
+        """Let every device be pinged and polled once more, so that nothing is left that only had to be asked for."""
+        for _ in range(2):
+            ends_at_s = self._loop.time() + self.plan.settings.poll_every_ms / 1000
+            self._loop.leap = lambda _, wakes_s, ends_at_s=ends_at_s: max(wakes_s, ends_at_s)  # type: ignore[misc]
+            await asyncio.sleep(ends_at_s - self._loop.time())
+            self._loop.leap = None
+            await asyncio.sleep(_A_WHILE_S)
+
+    # What the plan's events do
+
+    def ask(self, number: int) -> None:
+        self.callers.begin(self.plan.requests[number])
+
+    def mac_down(self, mac: int, how: str) -> None:
+        device_id = self.device_ids[mac]
+        self.trace.say("mac", f"{mac} goes down, and {how}")
+        if how == "refuses":
+            self.network.cut_off[device_id] = None
+        self.world.record(MacTurned(device_id, False))
+
+    def mac_up(self, mac: int) -> None:
+        device_id = self.device_ids[mac]
+        self.trace.say("mac", f"{mac} is up again")
+        self.network.cut_off.pop(device_id, None)
+        self.world.record(MacTurned(device_id, True))
+
+    def patch(self, line: int, rules: dict[str, Any]) -> None:
+        self.callers.patch(line, rules)
+
+    def person_writes(self, mac: int, person: str) -> None:
+        if course_of(person).on_imessage:
+            self.trace.say("mac", f"{person} writes to {mac}")
+            sending.person_writes(self.world, self.world.macs[self.device_ids[mac]], person, "Hello you")
+
+    def kill(self) -> None:
+        node = self._dice.choice(self.nodes)
+        if node.process is not None and node.process.is_alive:
+            self.trace.say(node.name, "DIES between two things")
+            node.process.die()
+
+    def stop(self) -> None:
+        node = self._dice.choice(self.nodes)
+        if node.process is not None and node.process.is_alive and node.engine is not None:
+            self.trace.say(node.name, "is told to stop")
+            node.process.spawn(self._drain(node, node.process, node.engine))
+
+    async def _drain(self, node: Node, process: Process, engine: Engine) -> None:
+        if node.sends:
+            await engine.stop()
+        self.trace.say(node.name, "has stopped")
+        process.die()
+
+    # Processes
+
+    def _boot(self, node: Node) -> None:
+        node.lives += 1
+        node.boots_at_s = None
+        node.engine = None
+        node.process = Process(self._loop, node.name, lambda process: self._bury(node, process))
+        self.trace.say(node.name, f"begins life {node.lives}")
+        node.process.spawn(self._start(node, node.process))
+
+    def _bury(self, node: Node, process: Process) -> None:
+        delay_ms = self._dice.choice(self.plan.restart_ms)
+        node.boots_at_s = self._loop.time() + delay_ms / 1000
+        self._loop.call_at(node.boots_at_s, self._boot, node)
+
+    async def _start(self, node: Node, process: Process) -> None:
+        if self.is_alone:
+            self.disk.reopen()
+        store: Any = MortalStore(self.disk, process, self.faults)
+        if self.is_alone:
+            await store.write(void_leases)
+        settings = self.plan.settings
+        client = open_client(transport=self.network.transport(process))
+        ids = Ids(Random(f"{self.plan.seed}/{node.name}/{node.lives}"))
+        node.engine = Engine(store, settings, self.clock, ids, make_channels(settings, client), _hook_url)
+        if node.takes_calls:
+            self.network.door = (build(settings, store, self.clock, ids, node.engine.receiver), process)
+        if node.sends:
+            node.engine.start()
+
+    @property
+    def is_alone(self) -> bool:
+        return len(self.nodes) == 1
+
+    # Building
+
+    def _open_store(self, image: bytes | None, hooks: Hooks) -> InlineStore:
+        self._stores = getattr(self, "_stores", 0) + 1
+        return InlineStore(self.clock, Ids(Random(f"{self.plan.seed}/store/{self._stores}")), image, hooks)
+
+    def _make_world(self) -> World:
+        self._post = httpx2.AsyncClient(trust_env=False)
+        return World(self.clock, Ids(Random(f"{self.plan.seed}/world")), MemoryJournal(), self._post)
+
+    async def _provision(self) -> None:
+        store, plan = self.disk.store, self.plan
+        self.workspace_id = (await store.write(make_workspace, "Town")).id
+        self.callers.key = (await store.write(make_key, self.workspace_id, "town")).key
+        by_mac: dict[int, str] = {}
+        for number in range(len(plan.lines)):
+            device_id, line_id = await store.write(_add_line, plan, number, by_mac, self.workspace_id)
+            self.line_ids.append(line_id)
+            if plan.lines[number].mac not in by_mac:
+                by_mac[plan.lines[number].mac] = device_id
+                self.device_ids.append(device_id)
+                self._make_mac(device_id, number)
+            self.changes.append(Change(self.clock.now_ms(), number, _rules(plan, number)))
+
+    def _make_mac(self, device_id: str, line: int) -> None:
+        mac = self.plan.macs[self.plan.lines[line].mac]
+        self.world.record(MacKept(device_id, mac.phone, "password", mac.private_api, mac.macos, self.clock.now_ms()))
+        # A text of the script `late` is seven seconds under way by itself.
+        self.network.longest_delay_ms[device_id] = mac.arrival_ms - 8_000
+
+    def _complain(self, loop: asyncio.AbstractEventLoop, context: dict[str, Any]) -> None:
+        self.complaints.append(f"the loop: {context.get('message')}: {context.get('exception')!r}")
+
+
+def _add_line(tx: Transaction, plan: Plan, number: int, by_mac: dict[int, str], workspace_id: str) -> tuple[str, str]:
+    line = plan.lines[number]
+    mac = plan.macs[line.mac]
+    new = NewLine(
+        channel="bluebubbles",
+        message_type="imessage",
+        secret="password",
+        url=f"http://{MACS}",
+        phone=line.phone,
+        timezone=line.timezone,
+        device_id=by_mac.get(line.mac),
+        messages_per_day=line.messages_per_day,
+        new_per_day=line.new_per_day,
+        checks_per_day=line.checks_per_day,
+        device_gap_ms=mac.gap_ms,
+        contact_gap_ms=line.contact_gap_ms,
+        check_gap_ms=mac.check_gap_ms,
+        arrival_ms=mac.arrival_ms,
+    )
+    view = add_line(tx, plan.settings, workspace_id, new)
+    move_device(tx, view.device.id, f"http://{MACS}/macs/{view.device.id}")
+    return view.device.id, view.line.id
+
+
+def _rules(plan: Plan, number: int) -> dict[str, Any]:
+    line = plan.lines[number]
+    return {
+        "timezone": line.timezone,
+        "dailyTotalMessagesLimit": line.messages_per_day,
+        "dailyNewConversationsLimit": line.new_per_day,
+        "deviceGapSeconds": plan.macs[line.mac].gap_ms // 1000,
+        "contactGapSeconds": line.contact_gap_ms // 1000,
+    }
+
+
+def _nodes(plan: Plan) -> list[Node]:
+    if plan.workers == 1:
+        return [Node("serve", takes_calls=True, sends=True)]
+    workers = [Node(f"worker{number}", takes_calls=False, sends=True) for number in range(plan.workers)]
+    return [Node("api", takes_calls=True, sends=False), *workers]
+
+
+def _hook_url(access: Access) -> str:
+    return f"http://{OURS}/hooks/{access.channel}/{access.hook_token}"
+
+
+class _Ear(logging.Handler):
+    def __init__(self, complaints: list[str]) -> None:
+        super().__init__(logging.ERROR)
+        self._complaints = complaints
+
+    def emit(self, record: logging.LogRecord) -> None:
+        error = record.exc_info[1] if record.exc_info else None
+        self._complaints.append(f"log: {record.getMessage()} {error!r}" if error else f"log: {record.getMessage()}")
+
+
+@contextmanager
+def _heard(complaints: list[str]) -> Iterator[None]:
+    """Hear every error that is logged: none is expected, whatever the faults."""
+    log, ear = logging.getLogger("posthaste"), _Ear(complaints)
+    log.addHandler(ear)
+    was, log.propagate = log.propagate, False
+    try:
+        yield
+    finally:
+        log.removeHandler(ear)
+        log.propagate = was
+
+
+__all__ = ["DAY_MS", "Settings", "Town"]

@@ -1,0 +1,221 @@
+"""The network between us, the Macs and the callers: it carries requests to apps in one process, and loses, delays and doubles them.
+
+A request that has left goes on without its sender: the far side runs in a task of its own. Every send that leaves is noted
+with the moment at which it left, since that is what gaps, windows and promises are judged by.
+"""
+
+import asyncio
+import contextvars
+from collections.abc import Callable, Coroutine
+from dataclasses import dataclass
+from typing import Any
+
+import httpx2
+import msgspec
+from starlette.types import ASGIApp
+
+from posthaste.sandbox.connection import ConnectionDied
+
+from .faults import Fate, Faults
+from .process import Process
+from .trace import Trace
+from .virtual import VirtualClock, VirtualLoop
+
+OURS, MACS = "posthaste.test", "sandbox.test"
+_SENDS = ("/message/text", "/chat/new")
+
+
+@dataclass(slots=True)
+class Sent:
+    """A request to send, as it left us; `arrived_at` is when the Mac got it."""
+
+    device_id: str
+    marker: str
+    text: str
+    left_at: int
+    fate: Fate
+    arrived_at: int | None = None
+
+
+class Network:
+    """Carries requests. `door` gives the API and the process that now stand behind our address, if any do."""
+
+    def __init__(self, loop: VirtualLoop, clock: VirtualClock, faults: Faults, trace: Trace, macs: ASGIApp) -> None:
+        self._loop, self._clock, self._faults, self._trace, self._macs = loop, clock, faults, trace, macs
+        self.door: tuple[ASGIApp, Process] | None = None
+        self.sends: list[Sent] = []
+        self.under_way = 0
+        self.cut_off: dict[str, None] = {}
+        self.longest_delay_ms: dict[str, int] = {}
+
+    def transport(self, process: Process | None) -> "Transport":
+        return Transport(self, process)
+
+    async def carry(self, request: httpx2.Request, body: bytes, process: Process | None) -> httpx2.Response:
+        if request.url.host == OURS:
+            return await self._to_us(request, body)
+        return await self._to_mac(request, body, process)
+
+    async def _to_us(self, request: httpx2.Request, body: bytes) -> httpx2.Response:
+        is_hook = request.url.path.startswith("/hooks/")
+        fate = self._faults.of_hook() if is_hook else self._faults.of_call()
+        name = "hook" if is_hook else f"{request.method} {request.url.path}"
+        if fate.twice_after_ms is not None:
+            self._aside(self._late(fate.twice_after_ms, request, body))
+        return await self._with_fate(request, body, fate, name, lambda: self._knock(request, body))
+
+    async def _late(self, delay_ms: int, request: httpx2.Request, body: bytes) -> None:
+        await asyncio.sleep(delay_ms / 1000)
+        try:
+            await self._knock(request, body)
+        except httpx2.HTTPError:
+            return
+
+    async def _knock(self, request: httpx2.Request, body: bytes) -> httpx2.Response:
+        if self.door is None or not self.door[1].is_alive:
+            raise httpx2.ConnectError("nobody listens", request=request)
+        app, process = self.door
+        answering = process.spawn(answer_of(app, request, body))
+        await asyncio.wait([answering])
+        if answering.cancelled() or not process.is_alive:
+            raise httpx2.ReadError("the process died", request=request)
+        return answering.result()
+
+    async def _to_mac(self, request: httpx2.Request, body: bytes, process: Process | None) -> httpx2.Response:
+        device_id, _, path = request.url.path.removeprefix("/macs/").partition("/api/v1")
+        if device_id in self.cut_off:
+            raise httpx2.ConnectError("the Mac is off", request=request)
+        name = path.split("/iMessage")[0].split("/any")[0]
+        is_send = path in _SENDS and request.method == "POST"
+        fate = self._faults.of_request(self.longest_delay_ms[device_id], is_send=is_send)
+        sent = self._note(device_id, body, fate) if is_send else None
+
+        async def arrive() -> httpx2.Response:
+            if sent is not None:
+                sent.arrived_at = self._clock.now_ms()
+                self._trace.say("mac", f"gets {sent.marker[-6:]} ({sent.text!r})")
+            return await answer_of(self._macs, request, body)
+
+        return await self._with_fate(request, body, fate, f"{name} of {process.name if process else 'nobody'}", arrive)
+
+    def _note(self, device_id: str, body: bytes, fate: Fate) -> Sent:
+        asked: dict[str, Any] = msgspec.json.decode(body)
+        sent = Sent(device_id, asked["tempGuid"], asked["message"], self._clock.now_ms(), fate)
+        if not fate.refused and fate.page != 521:
+            self.sends.append(sent)
+        return sent
+
+    async def _with_fate(
+        self, request: httpx2.Request, body: bytes, fate: Fate, name: str, arrive: Callable[[], Coroutine[Any, Any, httpx2.Response]]
+    ) -> httpx2.Response:
+        if fate.is_fault:
+            self._trace.say("network", f"{name}: {_in_words(fate)}")
+        if fate.refused:
+            raise httpx2.ConnectError("refused", request=request)
+        response = None
+        if fate.arrives:
+            response = await self._beyond(_after(fate.delay_ms, arrive), request, is_awaited=not fate.hangs)
+        if fate.hangs:
+            await asyncio.Event().wait()
+        if fate.answer_delay_ms:
+            await asyncio.sleep(fate.answer_delay_ms / 1000)
+        if fate.page is not None:
+            return httpx2.Response(fate.page, text="<html>a tunnel</html>", request=request)
+        if response is None or not fate.answered:
+            raise httpx2.ReadError("the connection broke", request=request)
+        return response
+
+    async def _beyond(
+        self, arriving: Coroutine[Any, Any, httpx2.Response], request: httpx2.Request, *, is_awaited: bool
+    ) -> httpx2.Response | None:
+        """Let it happen on the far side, whatever becomes of the asker."""
+        task = self._aside(arriving)
+        if not is_awaited:
+            return None
+        await asyncio.wait([task])
+        try:
+            return task.result()
+        except ConnectionDied:
+            raise httpx2.ReadError("the connection died", request=request) from None
+
+    def _aside(self, coro: Coroutine[Any, Any, Any]) -> asyncio.Task[Any]:
+        task = self._loop.create_task(coro, context=contextvars.Context())
+        self.under_way += 1
+        task.add_done_callback(self._is_there)
+        return task
+
+    def _is_there(self, task: asyncio.Task[Any]) -> None:
+        self.under_way -= 1
+        if not task.cancelled():
+            task.exception()
+
+
+async def _after(delay_ms: int, arrive: Callable[[], Coroutine[Any, Any, httpx2.Response]]) -> httpx2.Response:
+    if delay_ms:
+        await asyncio.sleep(delay_ms / 1000)
+    return await arrive()
+
+
+def _in_words(fate: Fate) -> str:
+    words = [
+        "refused" if fate.refused else "",
+        "never arrives" if not fate.arrives and not fate.refused else "",
+        "hangs" if fate.hangs else "",
+        f"status {fate.page}" if fate.page else "",
+        "the answer is lost" if not fate.answered and fate.arrives and not fate.hangs else "",
+        f"comes again {fate.twice_after_ms} ms later" if fate.twice_after_ms is not None else "",
+        f"{fate.delay_ms} ms late" if fate.delay_ms else "",
+    ]
+    return ", ".join(word for word in words if word)
+
+
+class Transport(httpx2.AsyncBaseTransport):
+    """One party's way into the network."""
+
+    def __init__(self, network: Network, process: Process | None) -> None:
+        self._network, self._process = network, process
+
+    async def handle_async_request(self, request: httpx2.Request) -> httpx2.Response:
+        if self._process is not None:
+            self._process.check()
+        body = await request.aread()
+        self._network.under_way += 1
+        try:
+            return await self._network.carry(request, body, self._process)
+        finally:
+            self._network.under_way -= 1
+
+
+async def answer_of(app: ASGIApp, request: httpx2.Request, body: bytes) -> httpx2.Response:
+    """Ask an ASGI app, and wait for its whole answer."""
+    scope = {
+        "type": "http",
+        "asgi": {"version": "3.0"},
+        "http_version": "1.1",
+        "method": request.method,
+        "headers": [(name.lower(), value) for name, value in request.headers.raw],
+        "scheme": request.url.scheme,
+        "path": request.url.path,
+        "raw_path": request.url.raw_path.split(b"?")[0],
+        "query_string": request.url.query,
+        "server": (request.url.host, 80),
+        "client": ("127.0.0.1", 123),
+        "root_path": "",
+    }
+    events: list[Any] = []
+    is_read = False
+
+    async def receive() -> dict[str, Any]:
+        nonlocal is_read
+        if is_read:
+            return {"type": "http.disconnect"}
+        is_read = True
+        return {"type": "http.request", "body": body, "more_body": False}
+
+    async def send(event: Any) -> None:
+        events.append(event)
+
+    await app(scope, receive, send)
+    start, *bodies = events
+    content = b"".join(event.get("body", b"") for event in bodies)
+    return httpx2.Response(start["status"], headers=start["headers"], content=content, request=request)
