@@ -7,8 +7,8 @@ from posthaste.core.errors import NotFound
 from posthaste.core.holds import Hold, Reason, explain
 from posthaste.core.leads import Lead
 from posthaste.core.lifecycle import Status
-from posthaste.core.lines import Device, Line
-from posthaste.core.messages import Lane, Message
+from posthaste.core.lines import NEVER_AT, Device, Line
+from posthaste.core.messages import Message
 from posthaste.core.timeline import Code, Entry, say
 from posthaste.store import attempts, devices, leads, lines, messages, timeline
 from posthaste.store.messages import MessageFilters
@@ -103,5 +103,5 @@ def line_views(tx: Transaction, workspace_id: str) -> list[LineView]:
 
 def line_view(line: Line, device: Device, now: int) -> LineView:
     line = line.on_day_of(now)
-    can_send = line.is_active and device.is_up
-    return LineView(line, device, max(now, device.free_at, line.lane_opens_at(Lane.NEW)) if can_send else None)
+    can_send = line.is_active and device.is_up and line.new_opens_at < NEVER_AT
+    return LineView(line, device, max(now, device.free_at, line.new_opens_at) if can_send else None)

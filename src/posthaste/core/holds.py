@@ -7,7 +7,7 @@ or a line's health) or `pending` (it may go now).
 from dataclasses import dataclass
 from enum import StrEnum
 
-from posthaste.core.lines import Device, Line
+from posthaste.core.lines import NEVER_AT, Device, Line
 from posthaste.core.messages import Lane, Message
 
 
@@ -46,6 +46,8 @@ def explain(message: Message, line: Line, device: Device, now: int) -> Hold:
     reason, until = _held_by_line(message, line, device, now)
     if reason is None:
         return MAY_GO
+    if until == NEVER_AT:
+        until = None
     # The line opens at `until`; the message goes no earlier than its own window then says.
     if until is not None and message.window is not None:
         until = message.window.next_open(until)
@@ -71,7 +73,7 @@ def _held_by_line(message: Message, line: Line, device: Device, now: int) -> tup
     if line.opens_at > now:
         return Reason.DAILY_LIMIT, line.opens_at
     if message.lane == Lane.NEW and line.new_opens_at > now:
-        is_full = line.usage_new >= line.new_per_day and line.usage_until > now
+        is_full = line.new_full_until > now
         return (Reason.NEW_CONVERSATION_LIMIT if is_full else Reason.CONTACT_GAP), line.new_opens_at
     if device.free_at > now:
         return Reason.DEVICE_GAP, device.free_at

@@ -9,7 +9,10 @@ from collections.abc import Sequence
 
 from posthaste.core.messages import Lane
 from posthaste.core.row import Row, replace
-from posthaste.core.windows import day_start_after
+from posthaste.core.windows import LATEST_AT, day_start_after
+
+#: When a line that is allowed nothing at all opens: not before somebody raises its cap.
+NEVER_AT = LATEST_AT
 
 
 class Device(Row, frozen=True):
@@ -80,13 +83,22 @@ class Line(Row, frozen=True):
     @property
     def opens_at(self) -> int:
         """The instant from which any message may go."""
-        return self.usage_until if self.usage_total >= self.messages_per_day else 0
+        return self._full_until(self.usage_total, self.messages_per_day)
 
     @property
     def new_opens_at(self) -> int:
         """The instant from which a first message to a new person may go."""
-        full_until = self.usage_until if self.usage_new >= self.new_per_day else 0
-        return max(self.opens_at, self.contact_free_at, full_until)
+        return max(self.opens_at, self.contact_free_at, self.new_full_until)
+
+    @property
+    def new_full_until(self) -> int:
+        """The instant from which the day's cap on new conversations allows one more."""
+        return self._full_until(self.usage_new, self.new_per_day)
+
+    def _full_until(self, used: int, per_day: int) -> int:
+        if per_day <= 0:
+            return NEVER_AT  # The next day brings nothing either.
+        return self.usage_until if used >= per_day else 0
 
     def lane_opens_at(self, lane: int) -> int:
         return self.new_opens_at if lane == Lane.NEW else self.opens_at
@@ -124,10 +136,14 @@ class Line(Row, frozen=True):
     def has_room(self, now: int, *, is_new: bool) -> bool:
         """Tell whether one more message given to this line today could still go today."""
         if now >= self.usage_until:
-            return self.messages_per_day > 0 and (self.new_per_day > 0 or not is_new)
+            return self.ever_has_room(is_new=is_new)
         if max(self.usage_total, self.chosen_total) >= self.messages_per_day:
             return False
         return not is_new or max(self.usage_new, self.chosen_new) < self.new_per_day
+
+    def ever_has_room(self, *, is_new: bool) -> bool:
+        """Tell whether its caps allow such a message on any day."""
+        return self.messages_per_day > 0 and (self.new_per_day > 0 or not is_new)
 
     def after_choice(self, now: int, *, is_new: bool) -> "Line":
         """Count one message given to this line, and send it to the end of the round."""
@@ -142,9 +158,9 @@ class Line(Row, frozen=True):
 def take_turn(lines: Sequence[Line], now: int, *, is_new: bool) -> tuple[Line, bool]:
     """Return the line whose turn it is among `lines` in order of their turn, and whether it has room today.
 
-    If none has room, the one that has room first; `lines` must not be empty.
+    If none has room, the one that has room first, which one that is allowed nothing never has; `lines` must not be empty.
     """
     for line in lines:
         if line.has_room(now, is_new=is_new):
             return line, True
-    return min(lines, key=lambda line: (line.usage_until, line.chosen_total)), False
+    return min(lines, key=lambda line: (not line.ever_has_room(is_new=is_new), line.usage_until, line.chosen_total)), False

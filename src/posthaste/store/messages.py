@@ -346,9 +346,9 @@ _FACE = """
         WHEN m.status <> 'waiting' THEN m.status
         WHEN m.due_at > :now AND m.hold IS NULL THEN 'scheduled'
         WHEN m.due_at > :now OR l.is_active = 0 OR d.state <> 'up' OR d.free_at > :now
-            OR (l.usage_total >= l.messages_per_day AND l.usage_until > :now)
+            OR l.messages_per_day <= 0 OR (l.usage_total >= l.messages_per_day AND l.usage_until > :now)
             OR (m.lane = 2 AND l.contact_free_at > :now)
-            OR (m.lane = 2 AND l.usage_new >= l.new_per_day AND l.usage_until > :now)
+            OR (m.lane = 2 AND (l.new_per_day <= 0 OR (l.usage_new >= l.new_per_day AND l.usage_until > :now)))
             THEN 'queued'
         ELSE 'pending'
     END
