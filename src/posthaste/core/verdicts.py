@@ -76,7 +76,7 @@ def judge(outcome: Outcome, *, tried: int, other_addresses: Sequence[str], rules
     """Judge the outcome of the `tried`-th try; `other_addresses` are those that are not known to be off the channel."""
     match outcome:
         case Accepted():
-            return Finish(Step.ACCEPT if outcome.delivered_at is None else Step.DELIVER, accepted=outcome)
+            return _taken(outcome)
         case Ambiguous(detail=detail):
             return Doubt(detail)
         case Deferred():
@@ -89,6 +89,11 @@ def judge(outcome: Outcome, *, tried: int, other_addresses: Sequence[str], rules
             return Finish(Step.FAIL, refusal.name, detail, never_left=True)
         case _:
             assert_never(outcome)
+
+
+def _taken(accepted: Accepted) -> Finish:
+    has_arrived = accepted.delivered_at is not None or accepted.read_at is not None  # What was read has arrived.
+    return Finish(Step.DELIVER if has_arrived else Step.ACCEPT, accepted=accepted)
 
 
 def _judge_deferred(outcome: Deferred, tried: int, rules: RetryRules, now: int) -> Verdict:
@@ -133,7 +138,7 @@ def judge_finding(finding: Finding, look: Look, rules: RetryRules, every_ms: int
     is_late = look.asked_at > look.arrives_until
     match finding:
         case Found(accepted=accepted, error=None):
-            return Finish(Step.ACCEPT if accepted.delivered_at is None else Step.DELIVER, accepted=accepted)
+            return _taken(accepted)
         case Found(accepted=accepted, error=Rejected() as error):
             return Finish(Step.FAIL, error.refusal.name, error.detail, accepted)
         case Absent():
