@@ -1,7 +1,8 @@
 """The command line: which commands there are, and how one ends.
 
-A command's module is loaded only when it is called, so that `posthaste --help` is quick. Whatever stops a command ends in one
-line on the standard error and an exit code: 2 if it was called or configured wrongly, 1 if what it was asked to do failed.
+A command's module is loaded only when it is called, so that `posthaste --help` is quick. Whatever stops a command
+ends in one line on the standard error and an exit code: 2 if it was called or configured wrongly, 1 if what it was
+asked to do failed.
 """
 
 import sys

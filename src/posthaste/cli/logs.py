@@ -1,7 +1,7 @@
 """How logs are written: one event, one line, `key=value`, to the standard error. The only place that sets logging up.
 
-Addresses and texts of messages never stand in a log. That is why an exception is written as its type and where it came from: its
-own words may quote a row. They are added at the level debug alone.
+Addresses and texts of messages never stand in a log. That is why an exception is written as its type and where it
+came from: its own words may quote a row. They are added at the level debug alone.
 """
 
 import json

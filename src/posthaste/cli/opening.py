@@ -1,7 +1,9 @@
-"""Open the database for one command that ends by itself. Such a command works while a server runs on the same data folder.
+"""Open the database for one command that ends by itself. Such a command works while a server runs on the same data
+folder.
 
-It takes no lock on the folder: SQLite lets it write between two transactions of the server. It never changes the schema, because
-a server of another version may be at work on it; only a database that is not there yet is made, where the command allows it.
+It takes no lock on the folder: SQLite lets it write between two transactions of the server. It never changes the
+schema, because a server of another version may be at work on it; only a database that is not there yet is made, where
+the command allows it.
 """
 
 import asyncio

@@ -1,6 +1,8 @@
-"""Command-line options out of the settings: `--attempts-max 3` for `attempts_max`, with the meaning and default that stand there.
+"""Command-line options out of the settings: `--attempts-max 3` for `attempts_max`, with the meaning and default that
+stand there.
 
-Nothing is declared twice: an option that is added to the settings is on the command line, under the heading of those above it.
+Nothing is declared twice: an option that is added to the settings is on the command line, under the heading of those
+above it.
 """
 
 import os

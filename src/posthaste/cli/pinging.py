@@ -1,4 +1,7 @@
-"""Ask devices whether they can send, with the very question that a running server asks. It sends nothing and stores nothing."""
+"""Ask devices whether they can send, with the very question that a running server asks.
+
+It sends nothing and stores nothing.
+"""
 
 import asyncio
 from collections.abc import Sequence
