@@ -73,8 +73,10 @@ def _held_by_line(message: Message, line: Line, device: Device, now: int) -> tup
     if line.opens_at > now:
         return Reason.DAILY_LIMIT, line.opens_at
     if message.lane == Lane.NEW and line.new_opens_at > now:
-        is_full = line.new_full_until > now
-        return (Reason.NEW_CONVERSATION_LIMIT if is_full else Reason.CONTACT_GAP), line.new_opens_at
+        if line.new_full_until > now:
+            return Reason.NEW_CONVERSATION_LIMIT, line.new_opens_at
+        if line.new_opens_at >= device.free_at:
+            return Reason.CONTACT_GAP, line.new_opens_at  # Of two gaps the longer one says until when.
     if device.free_at > now:
         return Reason.DEVICE_GAP, device.free_at
     return None, None
