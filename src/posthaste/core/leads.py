@@ -156,14 +156,22 @@ def enrich(lead: Lead, sending: Sending, now: int) -> Lead:
 
 def _link(old: CrmIds, new: CrmIds) -> CrmIds:
     """Link a CRM contact that the lead has none of yet; the two ids of one CRM stay together."""
-    ghl = old if old.ghl_contact_id else new
-    hs = old if old.hs_contact_id else new
+    has_ghl, has_hs = old.ghl_contact_id is not None, old.hs_contact_id is not None
+    ghl_fits = not has_ghl or new.ghl_contact_id == old.ghl_contact_id
+    hs_fits = not has_hs or new.hs_contact_id == old.hs_contact_id
     return CrmIds(
-        ghl_contact_id=ghl.ghl_contact_id,
-        ghl_location_id=ghl.ghl_location_id or old.ghl_location_id,
-        hs_contact_id=hs.hs_contact_id,
-        hs_portal_id=hs.hs_portal_id or old.hs_portal_id,
+        ghl_contact_id=old.ghl_contact_id or new.ghl_contact_id,
+        ghl_location_id=_beside(old.ghl_location_id, new.ghl_location_id, is_kept=has_ghl, fits=ghl_fits),
+        hs_contact_id=old.hs_contact_id or new.hs_contact_id,
+        hs_portal_id=_beside(old.hs_portal_id, new.hs_portal_id, is_kept=has_hs, fits=hs_fits),
     )
+
+
+def _beside(old: str | None, new: str | None, *, is_kept: bool, fits: bool) -> str | None:
+    """Return the place of a contact in its CRM: the known contact's own if it has one, else what came with the same contact."""
+    if not fits:
+        return old
+    return (old or new) if is_kept else (new or old)
 
 
 def aliases(lead: Lead, sending: Sending) -> list[tuple[str, str]]:
@@ -173,7 +181,7 @@ def aliases(lead: Lead, sending: Sending) -> list[tuple[str, str]]:
         ("ghlContactId", sending.crm.ghl_contact_id, lead.crm.ghl_contact_id),
         ("hsContactId", sending.crm.hs_contact_id, lead.crm.hs_contact_id),
     ]
-    return [(kind, new) for kind, new, old in given if new and " ".join(new.split()) != old]
+    return [(kind, new) for kind, new, old in given if new and new.split() != (old or "").split()]
 
 
 def recipients(sending: Sending, lead: Lead | None) -> tuple[str, ...]:
