@@ -183,3 +183,10 @@ def test_the_kind_says_how_an_address_is_read() -> None:
 )
 def test_a_name_is_split_at_its_first_blank(text: str, names: tuple[str, str]) -> None:
     assert split_name(text) == names
+
+
+@given(st.from_regex(r"\A\+1[2-9][0-9]{9}\Z"), st.sampled_from(["US", "GB", "IN"]))
+def test_what_is_not_parsed_would_have_been_parsed_to_itself(text: str, region: str) -> None:
+    number = phonenumbers.parse(text, region)
+    assert phonenumbers.is_possible_number_with_reason(number) == phonenumbers.ValidationResult.IS_POSSIBLE
+    assert phonenumbers.format_number(number, phonenumbers.PhoneNumberFormat.E164) == text == normalise_phone(text, region)

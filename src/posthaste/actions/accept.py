@@ -8,19 +8,21 @@ devices.
 
 import json
 from collections import defaultdict
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from hashlib import blake2b
 
 from posthaste.actions.assign import assign_lines, check_lines, refresh_lanes, refuse_without_line
 from posthaste.actions.draft import Draft, Submission, standing
 from posthaste.actions.match import match_leads
+from posthaste.actions.show import MessageView
 from posthaste.core import schedule
 from posthaste.core.addresses import is_email
 from posthaste.core.errors import Conflict, Mismatch, PosthasteError, Refused
-from posthaste.core.leads import QUICK_SENDS
+from posthaste.core.holds import explain
+from posthaste.core.leads import QUICK_SENDS, Lead
 from posthaste.core.lifecycle import NOT_SENT, Status
-from posthaste.core.lines import Line
+from posthaste.core.lines import Device, Line
 from posthaste.core.messages import Lane, Message, Sending
 from posthaste.core.text import fingerprint_text
 from posthaste.core.timeline import Code
@@ -48,7 +50,10 @@ class Skipped:
 
 @dataclass(frozen=True, slots=True)
 class Acceptance:
-    """What a call is answered with: `message_id` names the message that it made, or the one that it repeats."""
+    """What a call is answered with: `message_id` names the message that it made, or the one that it repeats.
+
+    `view` is a message that was made now, as it stands at the commit.
+    """
 
     message_id: str
     lead_id: str
@@ -56,6 +61,7 @@ class Acceptance:
     is_duplicate: bool
     is_replayed: bool = False
     skipped: Skipped | None = None
+    view: MessageView | None = None
 
 
 Result = Acceptance | PosthasteError
@@ -135,10 +141,11 @@ def _accept_drafts(tx: Transaction, settings: Settings, workspace_id: str, draft
     match_leads(tx, workspace_id, drafts)
     repeated = _guard(tx, settings, workspace_id, standing(drafts))
     accepted = [draft for draft in standing(drafts) if draft.message_id not in repeated]
+    views: dict[str, MessageView] = {}
     if accepted:
         assign_lines(tx, settings, workspace_id, accepted)
-        _insert(tx, settings, workspace_id, accepted)
-    results = [_result(draft, repeated.get(draft.message_id), tx.now) for draft in drafts]
+        views = _insert(tx, settings, workspace_id, accepted)
+    results = [_result(draft, repeated.get(draft.message_id), views.get(draft.message_id)) for draft in drafts]
     _keep_keys(tx, settings, workspace_id, drafts, results)
     return results
 
@@ -186,7 +193,7 @@ def fingerprint(sending: Sending, address: str) -> str:
     return blake2b("\n".join(parts).encode(), digest_size=16).hexdigest()
 
 
-def _insert(tx: Transaction, settings: Settings, workspace_id: str, drafts: list[Draft]) -> None:
+def _insert(tx: Transaction, settings: Settings, workspace_id: str, drafts: list[Draft]) -> dict[str, MessageView]:
     """Write messages and their story, and have their devices look at them.
 
     Messages first: a claim that does not see them has not yet set the clock that is lowered afterwards.
@@ -206,6 +213,15 @@ def _insert(tx: Transaction, settings: Settings, workspace_id: str, drafts: list
     lines_table.save_counts(tx, list(fresh.values()))
     devices.save_clocks(tx, list(locked.values()))
     tx.wake("ready")
+    return {
+        message.id: _view(message, fresh[message.line_id], locked, draft.lead, tx.now)
+        for draft, message in zip(drafts, made, strict=True)
+    }
+
+
+def _view(message: Message, line: Line, locked: Mapping[str, Device], lead: Lead | None, now: int) -> MessageView:
+    device = locked[line.device_id]
+    return MessageView(message, line, device, lead, explain(message, line, device, now))
 
 
 def _count_choice(line: Line, message: Message, now: int) -> Line:
@@ -277,13 +293,13 @@ def _story(draft: Draft, message: Message) -> list[NewEntry]:
     return [NewEntry(message.workspace_id, message.id, code, facts) for code, facts in steps]
 
 
-def _result(draft: Draft, skipped: Skipped | None, now: int) -> Result:
+def _result(draft: Draft, skipped: Skipped | None, view: MessageView | None) -> Result:
     if draft.error is not None:
         return draft.error
     assert draft.lead is not None
     if skipped is not None:
         return Acceptance(skipped.original_message_id, skipped.lead_id, 200, draft.is_duplicate, skipped=skipped)
-    return Acceptance(draft.message_id, draft.lead.id, 200 if draft.is_duplicate else 201, draft.is_duplicate)
+    return Acceptance(draft.message_id, draft.lead.id, 200 if draft.is_duplicate else 201, draft.is_duplicate, view=view)
 
 
 def _keep_keys(tx: Transaction, settings: Settings, workspace_id: str, drafts: list[Draft], results: list[Result]) -> None:

@@ -38,5 +38,6 @@ def accepting(store: Store, settings: Settings) -> Batch:
 def take(tx: Transaction, settings: Settings, submissions: Sequence[Submission]) -> list[Taken | Exception]:
     """Accept submissions and read back what became of each."""
     accepted = accept(tx, settings, submissions)
-    views = views_of(tx, [one.message_id for one in accepted if isinstance(one, Acceptance)])
-    return [Taken(one, views[one.message_id]) if isinstance(one, Acceptance) else one for one in accepted]
+    older = [one.message_id for one in accepted if isinstance(one, Acceptance) and one.view is None]
+    views = views_of(tx, older) if older else {}
+    return [Taken(one, one.view or views[one.message_id]) if isinstance(one, Acceptance) else one for one in accepted]

@@ -25,6 +25,8 @@ _LONGEST = 320  # characters; above what either kind can have, so that nothing l
 _INVISIBLE = dict.fromkeys([0x200B, 0x200E, 0x200F, *range(0x202A, 0x202F), 0x2060, *range(0x2066, 0x206A), 0xFEFF])
 
 # The parser skips to the first digit wherever it is, so "{{phone}} 6285550100" would pass as a number without this.
+# What needs no parsing, because parsing it would give it back: a number of the North American plan, spelt as E.164.
+_NORTH_AMERICAN = re.compile(r"\+1[2-9][0-9]{9}\Z")
 _STARTS_LIKE_A_NUMBER = re.compile(r"(?:tel:\s*)?[+(\[\uFF0B\uFF08\d]", re.IGNORECASE)
 
 
@@ -79,6 +81,8 @@ def is_region(text: str) -> bool:
 
 @lru_cache(maxsize=_CACHED_ADDRESSES)
 def _e164(text: str, region: str) -> str | None:
+    if _NORTH_AMERICAN.match(text):
+        return text
     candidate = text.translate(_INVISIBLE).strip()
     if not _STARTS_LIKE_A_NUMBER.match(candidate):
         return None

@@ -7,6 +7,7 @@ is not said here.
 
 import re
 from datetime import UTC, datetime, timedelta
+from functools import lru_cache
 from zoneinfo import ZoneInfo
 
 from posthaste.core.errors import Refused
@@ -40,7 +41,13 @@ def parse_instant(text: str, timezone: str | None, field: str = "scheduledDate")
 
 def render_instant(at: int) -> str:
     """Return an instant as clients see it: `2026-03-12T22:57:00.856Z`."""
-    return f"{datetime.fromtimestamp(at // 1000, UTC).isoformat()[:19]}.{at % 1000:03d}Z"
+    return f"{_second(at // 1000)}.{at % 1000:03d}Z"
+
+
+@lru_cache(maxsize=1024)
+def _second(at_s: int) -> str:
+    """Most instants that are rendered lie in the same few seconds."""
+    return datetime.fromtimestamp(at_s, UTC).isoformat()[:19]
 
 
 def due_at(now: int, scheduled_at: int | None, window: Window | None) -> int | None:
