@@ -34,17 +34,23 @@ def check_lines(tx: Transaction, workspace_id: str, message_type: MessageType | 
 
 
 def refuse_without_line(tx: Transaction, workspace_id: str, drafts: list[Draft]) -> None:
-    """Set the error of each draft that no line could carry, before anything is written for it."""
+    """Set the error of each draft that no line could carry, before anything is written for it.
+
+    The line that carries the others is kept as theirs: it may be closed a moment later, and then the message waits for it.
+    """
     asked = table.by_ids(tx, {d.sending.from_line_id for d in drafts if d.sending.from_line_id})
-    carried: dict[MessageType, bool] = {}
+    carried: dict[MessageType, list[Line]] = {}
     for draft in drafts:
         kind, from_line_id = draft.sending.message_type, draft.sending.from_line_id
         if from_line_id is not None:
-            draft.error = _complaint(asked.get(from_line_id), workspace_id, kind, from_line_id)
+            draft.line = asked.get(from_line_id)
+            draft.error = _complaint(draft.line, workspace_id, kind, from_line_id)
             continue
         if kind not in carried:
-            carried[kind] = bool(table.active_in_turn(tx, workspace_id, kind, 1))
-        if not carried[kind]:
+            carried[kind] = table.active_in_turn(tx, workspace_id, kind, 1)
+        if carried[kind]:
+            draft.line = carried[kind][0]
+        else:
             draft.error = Refused(NO_LINES, code="NO_ACTIVE_LINES")
 
 
@@ -84,13 +90,14 @@ class _Turns:
         self._tx, self._workspace_id, self._limit = tx, workspace_id, drafts + _SPARE
         self._rounds: dict[str, list[Line]] = {}
 
-    def take(self, message_type: str, now: int, *, is_new: bool) -> tuple[Line, Why]:
+    def take(self, message_type: str, now: int, otherwise: Line, *, is_new: bool) -> tuple[Line, Why]:
+        """Take the line whose turn it is; `otherwise` is for when the last one has just been closed."""
         lines = self._rounds.get(message_type)
         if lines is None:
-            lines = self._rounds[message_type] = self._read(message_type, self._limit)
+            lines = self._rounds[message_type] = self._read(message_type, self._limit) or [otherwise]
         line, has_room = take_turn(lines, now, is_new=is_new)
         if not has_room and len(lines) == self._limit:
-            lines = self._rounds[message_type] = self._read(message_type, _EVERY)
+            lines = self._rounds[message_type] = self._read(message_type, _EVERY) or lines
             line, has_room = take_turn(lines, now, is_new=is_new)
         lines.remove(line)
         lines.append(line.after_choice(now, is_new=is_new))
@@ -113,14 +120,15 @@ def _assign(
 ) -> None:
     address, kind = draft.addresses[0], draft.sending.message_type
     talk = talks.get(address)
+    assert draft.line is not None
     draft.lane = lane_of(talk)
     stuck = begun.get(address) or (talk.line_id if talk else None)
     if draft.sending.from_line_id is not None:
-        draft.line, draft.why = usable[draft.sending.from_line_id], Why.ASKED_FOR
+        draft.why = Why.ASKED_FOR
     elif settings.sticky_lines and stuck in usable and usable[stuck].message_type == kind:
         draft.line, draft.why = usable[stuck], Why.STICKY
     else:
-        draft.line, draft.why = turns.take(kind, tx.now, is_new=draft.lane == Lane.NEW)
+        draft.line, draft.why = turns.take(kind, tx.now, draft.line, is_new=draft.lane == Lane.NEW)
         usable[draft.line.id] = draft.line
         if talk is not None and talk.line_id is not None and talk.line_id not in usable:
             conversations.move(tx, talk.workspace_id, [(address, draft.line.id)])

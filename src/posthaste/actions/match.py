@@ -57,13 +57,20 @@ def match_leads(tx: Transaction, workspace_id: str, drafts: list[Draft]) -> None
             return _write(tx, workspace_id, plan, drafts, plan.owners)
         table.claim_addresses(tx, workspace_id, wanted)
         owners = plan.owners | table.owners(tx, workspace_id, wanted)
-        if all(owners[address] == lead_id for address, lead_id in wanted.items() if lead_id in plan.made):
+        if _is_won(plan, wanted, owners):
             return _write(tx, workspace_id, plan, drafts, owners)
         for lead_id in sorted(set(wanted.values())):
             table.release_addresses(tx, workspace_id, [one for one, lead in wanted.items() if lead == lead_id], lead_id)
     for draft in standing(drafts):
         draft.error = Unavailable("The lead of this person is being changed by others; try again")
     return None
+
+
+def _is_won(plan: _Plan, wanted: dict[str, str], owners: dict[str, str]) -> bool:
+    """Tell whether new leads have all their addresses. One that somebody had for a moment and gave back has no owner."""
+    return all(
+        address in owners and (owners[address] == lead_id or lead_id not in plan.made) for address, lead_id in wanted.items()
+    )
 
 
 def _plan(tx: Transaction, workspace_id: str, drafts: list[Draft]) -> _Plan:
@@ -109,7 +116,7 @@ def _match(tx: Transaction, plan: _Plan, draft: Draft, owners: dict[str, str], c
 
 def _write(tx: Transaction, workspace_id: str, plan: _Plan, drafts: list[Draft], owners: dict[str, str]) -> None:
     final = {lead_id: keep_owned(lead, owners) for lead_id, lead in plan.leads.items()}
-    changed = [lead for lead_id, lead in final.items() if lead_id not in plan.made and lead != plan.before[lead_id]]
+    changed = [final[one] for one in sorted(final) if one not in plan.made and final[one] != plan.before[one]]
     if plan.made:
         table.add(tx, [final[lead_id] for lead_id in sorted(plan.made)])
     if changed:
