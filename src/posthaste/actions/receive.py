@@ -27,25 +27,36 @@ _SOON_MS = 2_000
 def receive(tx: Transaction, settings: Settings, device_id: str, signals: Sequence[Signal], source: str) -> None:
     """Take in the reports of one device; `source` says in words how they came."""
     access = devices.access(tx, [device_id])[device_id]
+    _lock(tx, access, signals)
     for signal in signals:
         match signal:
-            case Receipt():
-                _take_report(tx, settings, access, signal, _known(tx, device_id, signal), source)
-            case Echo():
-                attempt = _known(tx, device_id, signal) or _marked(tx, device_id, signal)
-                _take_report(tx, settings, access, signal, attempt, source)
+            case Receipt() | Echo():
+                _take_report(tx, settings, access, signal, _attempt_of(tx, device_id, signal), source)
             case Inbound():
                 _take_inbound(tx, access, signal)
             case _:
                 assert_never(signal)
 
 
-def _known(tx: Transaction, device_id: str, signal: Receipt | Echo) -> Attempt | None:
-    return attempts.by_external_id(tx, device_id, signal.external_id)
+def _lock(tx: Transaction, access: Access, signals: Sequence[Signal]) -> None:
+    """Lock at once every device whose messages these reports may let go: one after the other, in another order than others do,
+    would end in deadlocks. A single receipt locks what it needs by itself."""
+    if len(signals) == 1 and not isinstance(signals[0], Inbound):
+        return
+    ids, people = {access.device_id}, set[tuple[str, str]]()
+    for signal in signals:
+        if isinstance(signal, Inbound):
+            ids.update(messages.devices_waiting_for(tx, access.workspace_id, signal.address))
+        elif attempt := _attempt_of(tx, access.device_id, signal):
+            people.add((attempt.workspace_id, attempt.address))
+    devices.lock(tx, ids | messages.devices_in_doubt_for(tx, people))
 
 
-def _marked(tx: Transaction, device_id: str, echo: Echo) -> Attempt | None:
-    return attempts.by_marker(tx, device_id, echo.marker) if echo.marker else None
+def _attempt_of(tx: Transaction, device_id: str, signal: Receipt | Echo) -> Attempt | None:
+    known = attempts.by_external_id(tx, device_id, signal.external_id)
+    if known is None and isinstance(signal, Echo) and signal.marker:
+        return attempts.by_marker(tx, device_id, signal.marker)
+    return known
 
 
 def _take_report(

@@ -54,7 +54,7 @@ class _Settling:
 
     def __init__(self, tx: Transaction, settings: Settings, attempts: Sequence[Attempt]) -> None:
         self.tx, self.settings = tx, settings
-        device_ids = {one.device_id for one in attempts}
+        device_ids = {one.device_id for one in attempts} | messages.devices_in_doubt_for(tx, {_person(one) for one in attempts})
         self.devices: dict[str, Device] = devices.lock(tx, device_ids)
         self.lines: dict[str, Line] = {line.id: line for line in lines.of_devices(tx, device_ids)}
         self.messages: dict[str, Message] = messages.lock(tx, {one.message_id for one in attempts})
@@ -82,9 +82,9 @@ class _Settling:
         timeline.add(self.tx, self.entries)
         if self.counted:
             lines.save_counts(self.tx, [self.lines[one] for one in sorted(self.counted)])
-        others = self._release_doubt()
-        their_lines = lines.of_devices(self.tx, others) if others else []
-        set_ready(self.tx, self.devices | others, [*self.lines.values(), *their_lines])
+        if self.released:
+            messages.release_doubt(self.tx, self.released)
+        set_ready(self.tx, self.devices, list(self.lines.values()))
         for message_id in self.messages:
             self.tx.wake(f"message:{message_id}")
         self.tx.wake("ready")
@@ -232,17 +232,15 @@ class _Settling:
             self.lines[line.id] = replace(line, contact_free_at=min(line.contact_free_at, gap_end))
             self.counted.add(line.id)
 
-    def _release_doubt(self) -> dict[str, Device]:
-        """Let messages go that waited for these outcomes; return the further devices that have work by that, locked."""
-        line_ids = messages.release_doubt(self.tx, self.released) if self.released else set()
-        other = {line.device_id for line in lines.by_ids(self.tx, line_ids - self.lines.keys()).values()} if line_ids else set()
-        return devices.lock(self.tx, other) if other else {}
-
     def _lane(self, workspace_id: str, address: str) -> int:
         return lane_of(conversations.by_addresses(self.tx, workspace_id, [address]).get(address))
 
     def _say(self, message: Message, code: Code, facts: dict[str, object]) -> None:
         self.entries.append(NewEntry(message.workspace_id, message.id, code, facts))
+
+
+def _person(attempt: Attempt) -> tuple[str, str]:
+    return attempt.workspace_id, attempt.address
 
 
 def _with_evidence(message: Message, status: Status, accepted: Accepted, now: int) -> Message:

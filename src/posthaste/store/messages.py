@@ -273,24 +273,42 @@ def relane_person(tx: Transaction, people: Iterable[tuple[str, str]], lane: Lane
     )
 
 
-def release_doubt(tx: Transaction, people: Iterable[tuple[str, str]]) -> set[str]:
-    """Let messages go that waited only for the outcome of an earlier send to the same person; return their lines."""
-    by_workspace: dict[str, list[str]] = defaultdict(list)
-    for workspace_id, address in people:
-        by_workspace[workspace_id].append(address)
+def devices_in_doubt_for(tx: Transaction, people: Iterable[tuple[str, str]]) -> set[str]:
+    """Return the devices through which messages wait only for the outcome of an earlier send to one of these people."""
     return {
         row[0]
-        for workspace_id in sorted(by_workspace)
+        for workspace_id, addresses in _by_workspace(people)
         for row in tx.rows(
+            """
+            SELECT DISTINCT l.device_id
+            FROM messages AS m
+            JOIN lines AS l ON l.id = m.line_id
+            WHERE m.workspace_id = :workspace_id AND m.address IN EACH(:addresses)
+                AND m.status = 'waiting' AND m.hold = 'outcome_unknown'
+            """,
+            {"workspace_id": workspace_id, "addresses": addresses},
+        )
+    }
+
+
+def release_doubt(tx: Transaction, people: Iterable[tuple[str, str]]) -> None:
+    """Let messages go that waited only for the outcome of an earlier send; the caller holds the locks of their devices."""
+    for workspace_id, addresses in _by_workspace(people):
+        tx.run(
             """
             UPDATE messages SET due_at = :now, hold = NULL
             WHERE workspace_id = :workspace_id AND address IN EACH(:addresses)
                 AND status = 'waiting' AND hold = 'outcome_unknown'
-            RETURNING line_id
             """,
-            {"workspace_id": workspace_id, "addresses": by_workspace[workspace_id], "now": tx.now},
+            {"workspace_id": workspace_id, "addresses": addresses, "now": tx.now},
         )
-    }
+
+
+def _by_workspace(people: Iterable[tuple[str, str]]) -> list[tuple[str, list[str]]]:
+    found: dict[str, list[str]] = defaultdict(list)
+    for workspace_id, address in sorted(people):
+        found[workspace_id].append(address)
+    return list(found.items())
 
 
 def devices_waiting_for(tx: Transaction, workspace_id: str, address: str) -> list[str]:
