@@ -1,0 +1,86 @@
+"""Real processes, SIGKILL at random moments, and a sandbox apart that counts what the phones got.
+
+Whatever is killed and whenever: every accepted message is on its phone exactly once, or failed because its number refuses,
+or is honestly unknown. SEED repeats the moments and the messages; the machine's own timing it cannot repeat.
+"""
+
+import asyncio
+import time
+from collections.abc import Sequence
+from pathlib import Path
+from random import Random
+
+from traffic import Traffic, census, check, doubts, plan, settled
+
+from fixtures.processes import Program, Site, caller, chosen_seed, site
+
+MESSAGES, KILLS = 300, 20
+
+
+def test_nothing_is_lost_or_doubled_when_the_server_is_killed_on_sqlite(tmp_path: Path) -> None:
+    async def main() -> None:
+        random = Random(chosen_seed())
+        async with site(tmp_path, "") as made:
+            server = await made.started("serve")
+            traffic = Traffic(await plan(made, random, MESSAGES))
+            began = time.monotonic()
+            async with caller([server]) as calls, asyncio.TaskGroup() as group:
+                group.create_task(traffic.post_all(calls))
+                for _ in range(KILLS):
+                    traffic.allow(MESSAGES // KILLS)
+                    await _let_live(server, random, longest_s=0.6)
+                    server.kill()
+                    server.start()
+            await _finish(made, traffic, [server], f"{KILLS} kills", began)
+
+    asyncio.run(main())
+
+
+def test_nothing_is_lost_or_doubled_when_workers_and_api_are_killed_on_postgres(tmp_path: Path, postgres_url: str) -> None:
+    async def main() -> None:
+        random = Random(chosen_seed())
+        async with site(tmp_path, postgres_url, lease_ms=2_000) as made:
+            api = await made.started("api")
+            workers = [made.program("worker") for _ in range(2)]
+            for worker in workers:
+                worker.start()
+            traffic = Traffic(await plan(made, random, MESSAGES))
+            api_kills = set(random.sample(range(KILLS), 3))
+            began = time.monotonic()
+            async with caller([api]) as calls, asyncio.TaskGroup() as group:
+                group.create_task(traffic.post_all(calls))
+                for number in range(KILLS):
+                    traffic.allow(MESSAGES // KILLS)
+                    victims = random.sample(workers, random.choice([1, 1, 2])) + [api] * (number in api_kills)
+                    await _let_live(victims[0], random, longest_s=0.6)
+                    for victim in victims:
+                        victim.kill()
+                        victim.start()
+            await _finish(
+                made, traffic, [api, *workers], f"{KILLS} times one or two workers killed, {len(api_kills)} times the api", began
+            )
+
+    asyncio.run(main())
+
+
+async def _let_live(victim: Program, random: Random, longest_s: float) -> None:
+    """Let a process live for a while: mostly into its work, sometimes not even until it is ready."""
+    if random.random() < 0.9:
+        await victim.ready()
+    # Not a wait for anything: the moment of death is what is random here.
+    await asyncio.sleep(random.uniform(0.0, longest_s))
+
+
+async def _finish(made: Site, traffic: Traffic, programs: Sequence[Program], kills: str, began: float) -> None:
+    posted_s = time.monotonic() - began
+    for program in programs:
+        await program.ready()
+    await settled(made)
+    moved_s = time.monotonic() - began
+    unknown = await check(made, traffic)
+    for program in reversed(programs):
+        assert await program.stop() == 0, program.tail()
+    print(
+        f"crash: {kills}, {len(traffic.plan)} messages, {unknown} unknown, {census(made)}, {doubts(made)}, client retries {dict(traffic.retries)}, "
+        f"killing took {posted_s:.1f} s, all settled after {moved_s:.1f} s"
+    )
