@@ -47,6 +47,7 @@ __all__ = ["Role", "api", "run", "sandbox"]
 _log = logging.getLogger(__name__)
 _BACKLOG = 2_048
 _HTTP_DRAIN_S = 5
+_FIRST_LOOK_S = 2
 #: Connections to devices beyond those of sends, which may block for minutes: pings, polls, look-ups.
 _QUESTIONS = 256
 
@@ -81,20 +82,26 @@ class Engine:
         self.sender = Sender(store, settings, clock, channels, self.leases)
         self.receiver = Receiver(store, settings, channels)
         rescuer = Rescuer(store, settings, channels, self.leases)
-        watcher = Watcher(store, settings, channels, hook_url)
+        self.watcher = Watcher(store, settings, channels, hook_url)
         self.supervisor = Supervisor(
             {
                 "sender": self.sender.run,
                 "leases": self.leases.run,
                 "rescuer": rescuer.run,
                 "receiver": self.receiver.run,
-                "watcher": watcher.run,
+                "watcher": self.watcher.run,
                 "janitor": Janitor(store, settings).run,
             }
         )
 
     def start(self) -> None:
         self.supervisor.start()
+
+    async def first_look(self) -> None:
+        """Wait until devices were asked once, or for a moment: a device counts as down before that, and holds its messages."""
+        with contextlib.suppress(TimeoutError):
+            async with asyncio.timeout(_FIRST_LOOK_S):
+                await self.watcher.has_looked.wait()
 
     async def stop(self) -> None:
         """Let the sends in hand end, then the loops."""
@@ -169,6 +176,8 @@ async def run(settings: Settings, role: Role, announce: Callable[[str, Sandboxed
         if role.sends:
             engine.start()
             stack.push_async_callback(engine.stop)
+            if made is not None:
+                await engine.first_look()
         ready.set()
         announce(public_url, made)
         await stop.wait()

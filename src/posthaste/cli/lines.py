@@ -18,7 +18,7 @@ from posthaste.cli.opening import on_store
 from posthaste.cli.options import DATABASE, settings_from, settings_options
 from posthaste.cli.pinging import ping
 from posthaste.cli.tables import table
-from posthaste.cli.workspaces import workspace_named, workspace_option
+from posthaste.cli.workspaces import workspace_named, workspace_option, zone_given
 from posthaste.core.errors import NotFound
 from posthaste.core.workspaces import Workspace
 from posthaste.settings import OPTIONS, Settings
@@ -34,7 +34,6 @@ _TEXTS = {
     "email": ("--email", "Apple ID that the line writes from."),
     "firstName": ("--first-name", "Whose line it is, for {firstName} and the like in messages."),
     "lastName": ("--last-name", "Whose line it is."),
-    "timezone": ("--timezone", "Time zone of its day, in which limits are counted; else the workspace's."),
 }
 _NUMBERS = {
     "messages_per_day": "line_messages_per_day",
@@ -69,6 +68,9 @@ def _line_options(command: Any) -> Any:
     "--password", metavar="TEXT", help=f"Of the BlueBubbles server; better in {PASSWORD_VARIABLE}, or when asked for it."
 )
 @_line_options
+@click.option(
+    "--timezone", metavar="TEXT", callback=zone_given, help="Zone of its day, in which limits count; else the workspace's."
+)
 @settings_options(DATABASE)
 def add(workspace: str | None, password: str | None, **given: Any) -> None:
     """Add a line with its device and print the line's id.

@@ -10,6 +10,7 @@ from posthaste.cli.options import DATABASE, settings_from, settings_options
 from posthaste.cli.tables import table
 from posthaste.core.errors import NotFound, Refused
 from posthaste.core.schedule import render_instant
+from posthaste.core.windows import zone_named
 from posthaste.core.workspaces import Workspace
 from posthaste.store.base import Store
 from posthaste.store.transaction import Transaction
@@ -20,10 +21,24 @@ def workspaces() -> None:
     """Make and list workspaces. A workspace has its own keys, lines, people and messages, and sees no other's."""
 
 
+def zone_given(ctx: click.Context, parameter: click.Parameter, value: str | None) -> str | None:
+    """Refuse what is no time zone by its name; the API's sentence for it does not name the value."""
+    try:
+        return value if value is None else zone_named(value).key
+    except Refused:
+        raise click.BadParameter(f"{value!r} is not a time zone such as America/New_York.", ctx, parameter) from None
+
+
 @workspaces.command()
 @click.argument("name")
 @click.option("--region", default="US", show_default=True, help="Country code by which phone numbers without one are read.")
-@click.option("--timezone", default="UTC", show_default=True, help="Time zone of its lines and of rules that name none.")
+@click.option(
+    "--timezone",
+    default="UTC",
+    show_default=True,
+    callback=zone_given,
+    help="Time zone of its lines and of rules that name none.",
+)
 @settings_options(DATABASE)
 def create(name: str, region: str, timezone: str, **given: Any) -> None:
     """Make a workspace and print its id."""

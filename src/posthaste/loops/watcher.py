@@ -24,12 +24,14 @@ class Watcher:
         self._store, self._settings, self._channels, self._hook_url = store, settings, channels, hook_url
         self._alarm = Alarm(store, "devices")
         self._listening: set[str] = set()
+        self.has_looked = asyncio.Event()
 
     async def run(self) -> None:
         """Ping each device when it is due."""
         while True:
             due = await self._store.write(take_due_for_health, self._settings, _AT_ONCE)
             await asyncio.gather(*(self._ping(one) for one in due))
+            self.has_looked.set()
             if len(due) < _AT_ONCE:
                 await self._alarm.wait(self._settings.sweep_ms)
 

@@ -1,0 +1,140 @@
+"""The commands beside the server: help, workspaces, keys, lines, migrate, doctor. They work while a server runs."""
+
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+from click.testing import CliRunner
+from programs import Server, free_port, posthaste, refused, running, said
+
+from posthaste.__main__ import root
+from posthaste.settings import OPTIONS
+
+COMMANDS = ("serve", "api", "worker", "sandbox", "migrate", "workspaces", "keys", "lines", "doctor")
+BESIDE = (
+    *(("workspaces", "create"), ("workspaces", "list"), ("keys", "create"), ("keys", "list"), ("keys", "revoke")),
+    *(("lines", "add"), ("lines", "list"), ("lines", "test"), ("lines", "disable"), ("lines", "enable")),
+)
+
+
+@pytest.fixture(scope="module")
+def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
+    """A server with its sandbox; a revoked key is refused at once, and nothing else differs from the defaults."""
+    with running(tmp_path_factory.mktemp("commands") / "data", POSTHASTE_KEY_CACHE_MS="0") as one:
+        yield one
+
+
+def help_of(*command: str) -> str:
+    """Return a command's help, asked for in this process: there are many."""
+    done = CliRunner().invoke(root, [*command, "--help"], prog_name="posthaste")
+    assert done.exit_code == 0, done.output
+    return done.output
+
+
+def test_help_names_every_command() -> None:
+    text = said("--help")
+    assert not [command for command in COMMANDS if f"\n  {command} " not in text]
+
+
+@pytest.mark.parametrize("command", [*((one,) for one in COMMANDS), *BESIDE], ids=" ".join)
+def test_every_command_explains_itself(command: tuple[str, ...]) -> None:
+    assert help_of(*command).startswith(f"Usage: posthaste {' '.join(command)} ")
+
+
+def test_serve_takes_every_setting() -> None:
+    text = help_of("serve")
+    assert not [name for name in OPTIONS if f"--{name.replace('_', '-')} " not in text]
+
+
+def test_a_key_works_until_it_is_revoked(server: Server) -> None:
+    key = said("keys", "create", "--data", server.folder, "--name", "n8n")
+    assert server.call("GET", "/api/lines/by-user", key=key).status_code == 200
+    listed = next(row for row in said("keys", "list", "--data", server.folder).splitlines() if "n8n" in row)
+    assert key not in listed
+    assert key[-4:] in listed
+    key_id = listed.split()[0]
+    said("keys", "revoke", key_id, "--data", server.folder)
+    assert server.call("GET", "/api/lines/by-user", key=key).status_code == 401
+    assert key_id in refused("keys", "revoke", key_id, "--data", server.folder)
+
+
+def test_a_real_line_has_a_workspace_of_its_own(server: Server) -> None:
+    folder = ("--data", server.folder)
+    mac = ("--url", f"http://127.0.0.1:{free_port()}", "--password", "secret", "--phone", "(628) 555-0123")
+    assert "Sandbox lines and real lines do not mix" in refused("lines", "add", *folder, "--workspace", "Sandbox", *mac)
+    workspace = said("workspaces", "create", "Acme", "--timezone", "America/New_York", *folder)
+    assert workspace in said("workspaces", "list", *folder)
+    line = said("lines", "add", *folder, *mac, "--workspace", "Acme", "--new-per-day", "7", "--device-gap-ms", "1500")
+    key = said("keys", "create", *folder, "--workspace", workspace)
+    [shown] = server.call("GET", "/api/lines/by-user", key=key).json()["lines"]
+    assert (shown["_id"], shown["phone"], shown["timezone"]) == (line, "+16285550123", "America/New_York")
+    assert (shown["dailyNewConversationsLimit"], shown["dailyTotalMessagesLimit"], shown["deviceGapSeconds"]) == (7, 150, 1.5)
+    assert "secret" not in said("lines", "list", *folder)
+    assert refused("lines", "test", line, *folder).startswith("posthaste: down: ")
+
+
+def test_lines_are_tested_disabled_and_enabled_beside_the_server(server: Server) -> None:
+    folder = ("--data", server.folder)
+    line = server.sandbox["lines"][1]["_id"]
+    assert "BlueBubbles" in said("lines", "test", line, *folder)
+    said("lines", "disable", line, *folder)
+    body = {"message": "Hi", "recipientPhone": "+12025550120", "fromLineId": line}
+    assert server.call("POST", "/api/messages", body).json()["code"] == "LINE_INACTIVE"
+    said("lines", "enable", line, *folder)
+    assert server.call("POST", "/api/messages", body).json()["status"] == "sent"
+    assert "there is no line" in refused("lines", "disable", "0" * 24, *folder)
+
+
+def test_what_was_typed_wrongly_is_one_line(tmp_path: Path) -> None:
+    folder = ("--data", tmp_path / "data")
+    assert "there is no database" in refused("keys", "list", *folder)
+    assert "a country code" in refused("workspaces", "create", "X", "--region", "USA", *folder)
+    assert "Nowhere/Land" in refused("workspaces", "create", "X", "--timezone", "Nowhere/Land", *folder)
+    assert "posthaste workspaces create" in refused("keys", "create", *folder)
+    said("workspaces", "create", "One", *folder)
+    said("workspaces", "create", "Two", *folder)
+    assert "--workspace" in refused("keys", "create", *folder)
+    assert "no workspace Three" in refused("keys", "create", "--workspace", "Three", *folder)
+    assert "url" in refused("lines", "add", "--workspace", "One", "--password", "x", "--phone", "+16285550123", *folder)
+    assert "No such command" in refused("line")
+
+
+def test_a_database_is_migrated_once(tmp_path: Path) -> None:
+    assert said("migrate", "--data", tmp_path / "data").startswith("applied 0001-")
+    assert said("migrate", "--data", tmp_path / "data") == "the schema is up to date"
+
+
+def test_commands_work_on_postgres(postgres_url: str, tmp_path: Path) -> None:
+    where = ("--database-url", postgres_url, "--data", tmp_path / "data")
+    assert said("migrate", *where) == "the schema is up to date"
+    workspace = said("workspaces", "create", "Acme", *where)
+    assert said("keys", "create", *where).startswith("tuco_sk_")
+    assert workspace in said("keys", "list", *where)
+    assert "PostgreSQL is there and up to date" in said("doctor", *where, "--port", free_port())
+    assert not (tmp_path / "data").exists()
+
+
+def test_a_doctor_finds_nothing_wrong_before_the_first_start(tmp_path: Path) -> None:
+    report = said("doctor", "--data", tmp_path / "data", "--port", free_port())
+    assert "WRONG" not in report
+    assert not (tmp_path / "data").exists()
+
+
+def test_a_doctor_looks_at_a_running_server_and_its_devices(tmp_path: Path) -> None:
+    with running(tmp_path / "data") as server:
+        port = server.url.rpartition(":")[2]
+        report = said("doctor", "--data", server.folder, "--port", port)
+        assert "Posthaste answers" in report
+        assert report.count("macOS") == 2
+
+
+def test_a_doctor_says_what_is_wrong(tmp_path: Path) -> None:
+    folder = tmp_path / "data"
+    said("workspaces", "create", "Acme", "--data", folder)
+    mac = ("--url", f"http://127.0.0.1:{free_port()}", "--password", "x", "--email", "ada@example.com")
+    said("lines", "add", "--data", folder, *mac)
+    done = posthaste("doctor", "--data", folder, "--port", free_port())
+    assert done.returncode == 1
+    assert done.stdout.count("WRONG") == 1
+    assert "WRONG  device" in done.stdout
+    assert done.stderr == "posthaste: 1 thing is wrong\n"
