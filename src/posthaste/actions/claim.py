@@ -23,6 +23,7 @@ from posthaste.store.devices import Access
 from posthaste.store.timeline import NewEntry
 from posthaste.store.transaction import Transaction
 
+#: The most due messages of one lane that are looked at in one claim. What is parked makes room for the next claim.
 _CANDIDATES = 8
 
 
@@ -76,11 +77,13 @@ def _claim(tx: Transaction, settings: Settings, owner: str, ready: dict[str, Dev
 def _due(tx: Transaction, ready: Mapping[str, Device], every: Sequence[Line]) -> list[Message]:
     """Return the due messages that may be looked at: of free devices, and of lanes whose clock has come."""
     free = [line for line in every if line.is_active and _is_free(ready[line.device_id], tx.now)]
+    # One more than can go: usually the first may, and looking at more costs more than coming back.
+    slots = max((ready[line.device_id].max_in_flight - ready[line.device_id].in_flight for line in free), default=0)
     ids: list[str] = []
     for lane in Lane:
         open_lines = [line.id for line in free if line.lane_opens_at(lane) <= tx.now]
         if open_lines:
-            ids += messages.heads(tx, lane, open_lines, _CANDIDATES)
+            ids += messages.heads(tx, lane, open_lines, min(slots + 1, _CANDIDATES))
     return list(messages.by_ids(tx, ids).values()) if ids else []
 
 

@@ -3,9 +3,10 @@
 Whoever changes what a device may do next locks its row first (`lock`, in order of ids), then touches messages.
 """
 
-import json
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
+
+from msgspec import json
 
 from posthaste.core.lines import Device
 from posthaste.store.transaction import Row, Transaction
@@ -30,6 +31,10 @@ class Access:
     cursor: int
 
 
+def _json(value: Mapping[str, object]) -> str:
+    return json.encode(dict(value)).decode()
+
+
 def _device(row: Row) -> Device:
     return Device(*row)
 
@@ -52,7 +57,7 @@ def add(tx: Transaction, device: Device, access: Access) -> None:
             "channel": device.channel,
             "url": access.url,
             "secret": access.secret,
-            "options": json.dumps(dict(access.options)),
+            "options": _json(access.options),
             "hook_token": access.hook_token,
             "state": device.state,
             "state_reason": device.state_reason,
@@ -137,7 +142,7 @@ def save_gap(tx: Transaction, device_id: str, gap_ms: int) -> None:
 
 
 def save_options(tx: Transaction, device_id: str, options: Mapping[str, object]) -> None:
-    tx.run("UPDATE devices SET options = :options WHERE id = :id", {"id": device_id, "options": json.dumps(dict(options))})
+    tx.run("UPDATE devices SET options = :options WHERE id = :id", {"id": device_id, "options": _json(options)})
 
 
 def save_address(tx: Transaction, device_id: str, url: str, secret: str) -> None:
@@ -161,7 +166,7 @@ _ACCESS = "id, workspace_id, channel, url, secret, options, hook_token, cursor"
 
 
 def _access(row: Row) -> Access:
-    return Access(row[0], row[1], row[2], row[3], row[4], json.loads(row[5]), row[6], row[7])
+    return Access(row[0], row[1], row[2], row[3], row[4], json.decode(row[5]), row[6], row[7])
 
 
 def access(tx: Transaction, ids: Collection[str]) -> dict[str, Access]:
