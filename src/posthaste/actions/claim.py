@@ -119,7 +119,9 @@ def _begin(tx: Transaction, settings: Settings, owner: str, sends: Sequence[Send
     opened: set[str] = set()
     if new:
         people = [(send.message.workspace_id, send.message.address) for send in new]
-        conversations.open_many(tx, [(*person, ids[send.message.id]) for person, send in zip(people, new, strict=True)])
+        conversations.open_many(
+            tx, [(one.message.workspace_id, one.message.address, one.line.id, ids[one.message.id]) for one in new]
+        )
         opened = conversations.opened_by(tx, ids.values(), {address for _, address in people})
         messages.relane_person(tx, people, Lane.KNOWN)
     begun = [_begun(tx, settings, owner, send, ids[send.message.id], opened) for send in sends]

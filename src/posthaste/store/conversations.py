@@ -53,29 +53,23 @@ def move(tx: Transaction, workspace_id: str, line_of: Sequence[tuple[str, str]])
     )
 
 
-def open_by(tx: Transaction, workspace_id: str, address: str, attempt_id: str) -> bool:
-    """Open the conversation for an attempt; False if it is open already: then the message is not the new one."""
-    return bool(
-        tx.run(
-            """
-            INSERT INTO conversations (workspace_id, address, line_id, opened_at, opened_by, written_at, created_at)
-            VALUES (:workspace_id, :address, NULL, :now, :attempt_id, NULL, :now)
-            ON CONFLICT (workspace_id, address) DO UPDATE SET opened_at = :now, opened_by = :attempt_id
-            WHERE conversations.opened_at IS NULL
-            """,
-            {"workspace_id": workspace_id, "address": address, "attempt_id": attempt_id, "now": tx.now},
-        )
-    )
+def open_many(tx: Transaction, opened: Iterable[tuple[str, str, str, str]]) -> None:
+    """Open conversations for attempts, as (workspace_id, address, line_id, attempt_id), unless they are open already.
 
-
-def open_many(tx: Transaction, opened: Iterable[tuple[str, str, str]]) -> None:
-    """Open conversations for attempts, as (workspace_id, address, attempt_id), unless they are open already."""
+    A person's second address has no row before the first hand-over to it.
+    """
     tx.many(
         """
-        UPDATE conversations SET opened_at = :now, opened_by = :attempt_id
-        WHERE workspace_id = :workspace_id AND address = :address AND opened_at IS NULL
+        INSERT INTO conversations (workspace_id, address, line_id, opened_at, opened_by, written_at, created_at)
+        VALUES (:workspace_id, :address, :line_id, :now, :attempt_id, NULL, :now)
+        ON CONFLICT (workspace_id, address) DO UPDATE
+        SET opened_at = :now, opened_by = :attempt_id, line_id = COALESCE(conversations.line_id, :line_id)
+        WHERE conversations.opened_at IS NULL
         """,
-        [{"workspace_id": w, "address": address, "attempt_id": attempt, "now": tx.now} for w, address, attempt in sorted(opened)],
+        [
+            {"workspace_id": workspace_id, "address": address, "line_id": line_id, "attempt_id": attempt_id, "now": tx.now}
+            for workspace_id, address, line_id, attempt_id in sorted(opened)
+        ],
     )
 
 
