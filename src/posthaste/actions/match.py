@@ -32,7 +32,7 @@ NO_RECIPIENT = "Either recipientEmail or recipientPhone is required (in body or 
 
 @dataclass(slots=True)
 class _Plan:
-    """Which leads the drafts of one workspace mean, before the addresses are claimed."""
+    """Which leads the drafts of one workspace mean, before the addresses are claimed; `before` are those that existed."""
 
     owners: dict[str, str]
     quick_sends: str = ""
@@ -42,10 +42,16 @@ class _Plan:
     aliases: list[tuple[str, str, str, str]] = field(default_factory=list)
 
     def wanted(self) -> dict[str, str]:
-        """Return the addresses that leads of this plan carry and nobody owns yet."""
+        """Return the addresses that leads of this plan are to get and nobody owns yet."""
         return {
-            address: lead.id for lead in self.leads.values() for address in lead.addresses if self.owners.get(address) is None
+            address: lead.id
+            for lead in self.leads.values()
+            for address in lead.addresses
+            if self.owners.get(address) is None and not self._has_it(lead.id, address)
         }
+
+    def _has_it(self, lead_id: str, address: str) -> bool:
+        return lead_id in self.before and address in self.before[lead_id].addresses
 
 
 def match_leads(tx: Transaction, workspace_id: str, drafts: list[Draft]) -> None:
@@ -94,18 +100,18 @@ def _match(tx: Transaction, plan: _Plan, draft: Draft, owners: dict[str, str], c
         draft.error = NotFound("Lead not found or access denied", code="LEAD_NOT_FOUND")
         return
     match = Match(sending.lead_id, MatchedBy.LEAD_ID) if sending.lead_id else find_match(sending, owners, crm_owners)
-    lead = plan.leads[match.lead_id] if match else None
+    lead = enrich(plan.leads[match.lead_id], sending, tx.now) if match else None
     draft.match, draft.addresses = match, recipients(sending, lead)
     if not draft.addresses:
         draft.error = Refused(NO_RECIPIENT, code="NO_RECIPIENT")
         return
     if lead is None:
         plan.quick_sends = plan.quick_sends or table.list_named(tx, workspace_id, QUICK_SENDS)
-        draft.lead = make_lead(sending, tx.new_id(), workspace_id, plan.quick_sends, tx.now)
-        plan.made.add(draft.lead.id)
+        lead = make_lead(sending, tx.new_id(), workspace_id, plan.quick_sends, tx.now)
+        plan.made.add(lead.id)
     else:
-        draft.lead = enrich(lead, sending, tx.now)
-        plan.aliases += [(workspace_id, lead.id, kind, alias) for kind, alias in aliases(draft.lead, sending)]
+        plan.aliases += [(workspace_id, lead.id, kind, alias) for kind, alias in aliases(lead, sending)]
+    draft.lead = lead
     plan.leads[draft.lead.id] = draft.lead
     for address in draft.lead.addresses:
         owners.setdefault(address, draft.lead.id)
