@@ -113,7 +113,8 @@ def test_a_choice_takes_room_and_a_turn_only_the_place_in_the_round() -> None:
     chosen = a_line().after_choice(NOON, is_new=True)
     assert (chosen.chosen_at, chosen.chosen_total, chosen.chosen_new, chosen.usage_total) == (NOON, 1, 1, 0)
     assert chosen.after_choice(NOON + 1, is_new=False).chosen_new == 1
-    assert a_line().after_turn(NOON) == a_line(chosen_at=NOON)
+    assert a_line().after_acceptance(NOON, MIDNIGHT - 1, is_new=True) == chosen
+    assert a_line().after_acceptance(NOON, MIDNIGHT, is_new=True) == a_line(chosen_at=NOON)
 
 
 def test_the_first_line_with_room_has_the_turn() -> None:

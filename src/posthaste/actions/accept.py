@@ -89,10 +89,16 @@ def _accept_for(tx: Transaction, settings: Settings, workspace_id: str, submissi
     }
     made = dict(zip(drafts, _accept_drafts(tx, settings, workspace_id, list(drafts.values())), strict=True))
     results: dict[int, Result] = replayed | made
-    for index, submission in enumerate(submissions):
-        if index not in results:
-            first = next(i for i, one in enumerate(submissions) if one.key == submission.key)
-            results[index] = _repeat(results[first], submissions[first], submission)
+    again = [index for index in range(len(submissions)) if index not in results]
+    for index in again:
+        first = next(i for i, one in enumerate(submissions) if one.key == submissions[index].key)
+        repeated = _repeat(results[first], submissions[first], submissions[index])
+        if repeated is not None:
+            results[index] = repeated
+    left = [index for index in again if index not in results]
+    if left:
+        done = _accept_for(tx, settings, workspace_id, [submissions[index] for index in left])
+        results.update(zip(left, done, strict=True))
     return [results[index] for index in range(len(submissions))]
 
 
@@ -101,10 +107,10 @@ def _first_with_key(submissions: list[Submission], index: int) -> bool:
     return key is None or all(one.key != key for one in submissions[:index])
 
 
-def _repeat(first: Result, original: Submission, repeat: Submission) -> Result:
-    """Answer a call whose key came twice in one batch."""
+def _repeat(first: Result, original: Submission, repeat: Submission) -> Result | None:
+    """Answer a call whose key came twice in one batch; None if the first was refused and so has used no key up."""
     if original.body_digest != repeat.body_digest:
-        return Mismatch()
+        return None if isinstance(first, PosthasteError) else Mismatch()
     if isinstance(first, PosthasteError):
         return first
     return Acceptance(first.message_id, first.lead_id, first.http_status, first.is_duplicate, True, first.skipped)
@@ -207,7 +213,7 @@ def _insert(tx: Transaction, settings: Settings, workspace_id: str, drafts: list
     for message in made:
         line = fresh[message.line_id].on_day_of(tx.now)
         device = locked[line.device_id]
-        fresh[line.id] = _count_choice(line, message, tx.now)
+        fresh[line.id] = line.after_acceptance(tx.now, message.due_at, is_new=message.lane == Lane.NEW)
         if device.is_up and line.is_active and device.in_flight < device.max_in_flight:
             locked[device.id] = device.ready_by(max(message.due_at, line.lane_opens_at(message.lane)))
     lines_table.save_counts(tx, list(fresh.values()))
@@ -222,13 +228,6 @@ def _insert(tx: Transaction, settings: Settings, workspace_id: str, drafts: list
 def _view(message: Message, line: Line, locked: Mapping[str, Device], lead: Lead | None, now: int) -> MessageView:
     device = locked[line.device_id]
     return MessageView(message, line, device, lead, explain(message, line, device, now))
-
-
-def _count_choice(line: Line, message: Message, now: int) -> Line:
-    """Only what is due today takes room today; what is due later still sends the line to the end of the round."""
-    if message.due_at >= line.usage_until:
-        return line.after_turn(now)
-    return line.after_choice(now, is_new=message.lane == Lane.NEW)
 
 
 def _message(tx: Transaction, settings: Settings, draft: Draft) -> Message:

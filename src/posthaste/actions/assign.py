@@ -90,17 +90,19 @@ class _Turns:
         self._tx, self._workspace_id, self._limit = tx, workspace_id, drafts + _SPARE
         self._rounds: dict[str, list[Line]] = {}
 
-    def take(self, message_type: str, now: int, otherwise: Line, *, is_new: bool) -> tuple[Line, Why]:
-        """Take the line whose turn it is; `otherwise` is for when the last one has just been closed."""
+    def take(self, draft: Draft, now: int) -> tuple[Line, Why]:
+        """Take the line whose turn it is; the one that the draft has already is for when the last one has just been closed."""
+        assert draft.line is not None
+        message_type, is_new = draft.sending.message_type, draft.lane == Lane.NEW
         lines = self._rounds.get(message_type)
         if lines is None:
-            lines = self._rounds[message_type] = self._read(message_type, self._limit) or [otherwise]
+            lines = self._rounds[message_type] = self._read(message_type, self._limit) or [draft.line]
         line, has_room = take_turn(lines, now, is_new=is_new)
         if not has_room and len(lines) == self._limit:
             lines = self._rounds[message_type] = self._read(message_type, _EVERY) or lines
             line, has_room = take_turn(lines, now, is_new=is_new)
         lines.remove(line)
-        lines.append(line.after_choice(now, is_new=is_new))
+        lines.append(line.after_acceptance(now, draft.due_at, is_new=is_new))
         return line, Why.TURN if has_room else Why.NO_ROOM
 
     def _read(self, message_type: str, limit: int) -> list[Line]:
@@ -128,11 +130,9 @@ def _assign(
     elif settings.sticky_lines and stuck in usable and usable[stuck].message_type == kind:
         draft.line, draft.why = usable[stuck], Why.STICKY
     else:
-        draft.line, draft.why = turns.take(kind, tx.now, draft.line, is_new=draft.lane == Lane.NEW)
+        draft.line, draft.why = turns.take(draft, tx.now)
         usable[draft.line.id] = draft.line
-        if talk is not None and talk.line_id is not None and talk.line_id not in usable:
-            conversations.move(tx, talk.workspace_id, [(address, draft.line.id)])
-    if talk is None or talk.line_id is None:
+    if talk is None or talk.line_id is None or (draft.why in (Why.TURN, Why.NO_ROOM) and talk.line_id not in usable):
         begun.setdefault(address, draft.line.id)
 
 

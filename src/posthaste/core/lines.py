@@ -150,9 +150,10 @@ class Line(Row, frozen=True):
         line = self.on_day_of(now)
         return replace(line, chosen_at=now, chosen_total=line.chosen_total + 1, chosen_new=line.chosen_new + is_new)
 
-    def after_turn(self, now: int) -> "Line":
-        """Send the line to the end of the round without taking up room today."""
-        return replace(self, chosen_at=now)
+    def after_acceptance(self, now: int, due_at: int, *, is_new: bool) -> "Line":
+        """Count a message that is due today; one for a later day takes no room today, but it has had its turn."""
+        line = self.on_day_of(now)
+        return line.after_choice(now, is_new=is_new) if due_at < line.usage_until else replace(line, chosen_at=now)
 
 
 def take_turn(lines: Sequence[Line], now: int, *, is_new: bool) -> tuple[Line, bool]:
