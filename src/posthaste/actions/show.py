@@ -10,8 +10,8 @@ from posthaste.core.lifecycle import Status
 from posthaste.core.lines import NEVER_AT, Device, Line
 from posthaste.core.messages import Message
 from posthaste.core.timeline import Code, Entry, say
-from posthaste.store import attempts, devices, leads, lines, messages, timeline
-from posthaste.store.messages import MessageFilters
+from posthaste.store import attempts, devices, leads, lines, message_lists, messages, timeline
+from posthaste.store.message_lists import MessageFilters
 from posthaste.store.transaction import Transaction
 
 __all__ = ["LineView", "MessageFilters", "MessageView", "line_views", "message_view", "message_views", "timeline_of", "views_of"]
@@ -53,8 +53,9 @@ def message_views(
     tx: Transaction, workspace_id: str, filters: MessageFilters, page: int, limit: int
 ) -> tuple[list[MessageView], int]:
     """Return one page of messages, newest first, and how many there are in all."""
-    found = messages.page(tx, workspace_id, filters, (page - 1) * limit, limit)
-    return _views(tx, found), messages.count(tx, workspace_id, filters)
+    ids = message_lists.page(tx, workspace_id, filters, (page - 1) * limit, limit)
+    found = messages.by_ids(tx, ids)
+    return _views(tx, [found[one] for one in ids]), message_lists.count(tx, workspace_id, filters)
 
 
 def _views(tx: Transaction, found: Sequence[Message]) -> list[MessageView]:
