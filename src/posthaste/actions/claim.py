@@ -59,19 +59,30 @@ def _claim(tx: Transaction, settings: Settings, owner: str, ready: dict[str, Dev
     every = lines.of_devices(tx, ready)
     by_id = {line.id: line for line in every}
     due = _due(tx, ready, every)
-    about = _circumstances(tx, due)
-    due_through: dict[str, list[Message]] = defaultdict(list)
-    for message in due:
-        due_through[by_id[message.line_id].device_id].append(message)
-    decisions = [
-        decision
-        for device_id, messages_of_device in sorted(due_through.items())
-        for decision in choose(ready[device_id], by_id, messages_of_device, about, tx.now)
-    ]
+    decisions = _decide(tx, settings, ready, by_id, due)
     begun = _begin(tx, settings, owner, [one for one in decisions if isinstance(one, Send)])
     _set_aside(tx, decisions)
     _save(tx, ready, every, begun)
     return _with_all_it_needs(tx, settings, begun)
+
+
+def _decide(
+    tx: Transaction, settings: Settings, ready: Mapping[str, Device], by_id: Mapping[str, Line], due: Sequence[Message]
+) -> list[Decision]:
+    """Choose for one device after the other; what one of them sends is under way for the next, so that nobody is overtaken."""
+    known, under_way = _circumstances(tx, due)
+    about = Circumstances(known, under_way)
+    due_through: dict[str, list[Message]] = defaultdict(list)
+    for message in due:
+        due_through[by_id[message.line_id].device_id].append(message)
+    decisions: list[Decision] = []
+    for device_id, of_device in sorted(due_through.items()):
+        chosen = choose(ready[device_id], by_id, of_device, about, tx.now)
+        for one in chosen:
+            if isinstance(one, Send):
+                under_way[one.message.workspace_id, one.message.address] = tx.now + settings.lease_ms
+        decisions += chosen
+    return decisions
 
 
 def _due(tx: Transaction, ready: Mapping[str, Device], every: Sequence[Line]) -> list[Message]:
@@ -91,7 +102,8 @@ def _is_free(device: Device, now: int) -> bool:
     return device.is_up and device.free_at <= now and device.in_flight < device.max_in_flight
 
 
-def _circumstances(tx: Transaction, due: Sequence[Message]) -> Circumstances:
+def _circumstances(tx: Transaction, due: Sequence[Message]) -> tuple[set[tuple[str, str]], dict[tuple[str, str], int]]:
+    """Return whom we know, and for whom a send is under way or in doubt."""
     people: dict[str, set[str]] = defaultdict(set)
     for message in due:
         people[message.workspace_id].add(message.address)
@@ -102,7 +114,7 @@ def _circumstances(tx: Transaction, due: Sequence[Message]) -> Circumstances:
         if talk.opened_at is not None
     }
     addresses = {message.address for message in due}
-    return Circumstances(known, attempts.in_doubt_for(tx, addresses) if addresses else {})
+    return known, attempts.in_doubt_for(tx, addresses) if addresses else {}
 
 
 @dataclass(frozen=True, slots=True)
