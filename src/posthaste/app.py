@@ -164,7 +164,8 @@ async def run(settings: Settings, role: Role, announce: Callable[[str, Sandboxed
     async with AsyncExitStack() as stack:
         bound = stack.enter_context(_listen(settings)) if role.takes_calls else None
         store = await stack.enter_async_context(opened(settings, clock, ids))
-        public_url = settings.public_url.rstrip("/") or _own_url(settings, bound)
+        own_url = _own_url(settings, bound)
+        public_url = settings.public_url.rstrip("/") or own_url
         client = await stack.enter_async_context(open_client(max_connections=settings.sends_max + _QUESTIONS))
         engine = Engine(store, settings, clock, ids, make_channels(settings, client), lambda a: _hook_url(public_url, a))
         sandbox_url = await _sandbox(settings, role, stack)
@@ -172,14 +173,14 @@ async def run(settings: Settings, role: Role, announce: Callable[[str, Sandboxed
         if bound is not None:
             app = build(settings, store, clock, ids, engine.receiver, is_ready=ready.is_set)
             await stack.enter_async_context(_http(app, bound))
-        made = await provision(store, settings, sandbox_url, public_url) if sandbox_url and role.takes_calls else None
+        made = await provision(store, settings, sandbox_url, own_url) if sandbox_url and role.takes_calls else None
         if role.sends:
             engine.start()
             stack.push_async_callback(engine.stop)
             if made is not None:
                 await engine.first_look()
         ready.set()
-        announce(public_url, made)
+        announce(own_url if role.takes_calls else public_url, made)
         await stop.wait()
         _log.info("stopping: sends in hand are waited for")
 

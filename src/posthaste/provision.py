@@ -39,14 +39,14 @@ class Sandboxed:
     sandbox_url: str
 
 
-async def provision(store: Store, settings: Settings, sandbox_url: str, public_url: str) -> Sandboxed:
+async def provision(store: Store, settings: Settings, sandbox_url: str, url: str) -> Sandboxed:
     """Make sure that the sandbox's workspace has its lines, and `data/sandbox.json` a key that works."""
     path = settings.data / "sandbox.json"
     workspace_id = await store.write(_workspace)
     lines = await store.write(_lines, settings, workspace_id, sandbox_url)
     await _make_macs(store, sandbox_url, lines)
     key = await _working_key(store, path, workspace_id)
-    made = Sandboxed(public_url, key, workspace_id, lines, sandbox_url)
+    made = Sandboxed(url, key, workspace_id, lines, sandbox_url)
     _write_whole(path, made)
     return made
 

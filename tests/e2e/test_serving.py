@@ -93,6 +93,13 @@ def _check_document(answer: dict[str, object], text: str) -> None:
     assert all(ID.fullmatch(document[name]) for name in ("_id", "fromLineId", "leadId"))
 
 
+def test_the_public_address_is_for_devices_and_the_printed_one_for_this_machine(tmp_path: Path) -> None:
+    with running(tmp_path / "data", POSTHASTE_PUBLIC_URL="https://posthaste.example.com") as server:
+        assert server.url.startswith("http://127.0.0.1:")
+        assert server.sandbox["url"] == server.url
+        assert "example.com" not in server.welcome
+
+
 def test_a_second_start_keeps_everything(tmp_path: Path) -> None:
     with running(tmp_path / "data") as first:
         before = first.sandbox
