@@ -145,10 +145,10 @@ def timeless(signal: Signal) -> Signal:
         case Inbound():
             return replace(signal, external_id="", cursor=0, at=0)
         case Echo():
-            return replace(signal, cursor=0, delivered_at=None, read_at=None, error=signal.error and "")
+            return replace(signal, cursor=0, delivered_at=None, read_at=None, error=signal.error and "", is_off_channel=False)
         case Receipt():
             delivered_at, read_at = signal.delivered_at and 1, signal.read_at and 1
-            return replace(signal, delivered_at=delivered_at, read_at=read_at, error=signal.error and "")
+            return replace(signal, delivered_at=delivered_at, read_at=read_at, error=signal.error and "", is_off_channel=False)
 
 
 @asynccontextmanager

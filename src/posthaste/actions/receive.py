@@ -9,12 +9,13 @@ from collections.abc import Sequence
 from typing import assert_never
 
 from posthaste.actions.ready import look_again
+from posthaste.actions.record import other_addresses
 from posthaste.actions.settle import Ruling, settle
-from posthaste.core.lifecycle import Step
-from posthaste.core.messages import Lane
+from posthaste.core.lifecycle import Status, Step
+from posthaste.core.messages import Lane, Message
 from posthaste.core.outcomes import Accepted
 from posthaste.core.signals import Echo, Inbound, Receipt, Signal
-from posthaste.core.verdicts import Finish
+from posthaste.core.verdicts import Finish, Verdict, off_channel
 from posthaste.settings import Settings
 from posthaste.store import attempts, conversations, devices, lines, messages, signals
 from posthaste.store.attempts import Attempt
@@ -65,14 +66,18 @@ def _take_report(
     if attempt is None:
         _look_soon(tx, settings, access, signal)
         return
+    settle(tx, settings, [attempt], lambda attempt, message: Ruling(_verdict(signal, attempt, message), source))
+
+
+def _verdict(signal: Receipt | Echo, attempt: Attempt, message: Message) -> Verdict:
     accepted = Accepted(signal.external_id, signal.delivered_at, signal.read_at)
     if signal.error is not None:
-        verdict = Finish(Step.FAIL, "PROVIDER_ERROR", signal.error, accepted)
-    elif signal.delivered_at is not None or signal.read_at is not None:
-        verdict = Finish(Step.DELIVER, accepted=accepted)
-    else:
-        verdict = Finish(Step.ACCEPT, accepted=accepted)
-    settle(tx, settings, [attempt], lambda _, __: Ruling(verdict, source))
+        is_open = attempt.state != "done" and message.status == Status.SENDING
+        if signal.is_off_channel and is_open:
+            return off_channel(signal.error, other_addresses(attempt, message), accepted)
+        return Finish(Step.FAIL, "PROVIDER_ERROR", signal.error, accepted)
+    has_arrived = signal.delivered_at is not None or signal.read_at is not None
+    return Finish(Step.DELIVER if has_arrived else Step.ACCEPT, accepted=accepted)
 
 
 def _look_soon(tx: Transaction, settings: Settings, access: Access, signal: Receipt | Echo) -> None:

@@ -1,6 +1,6 @@
 """Record what providers answered: the second transaction of a send."""
 
-from collections.abc import Sequence
+from collections.abc import Sequence, Set
 from dataclasses import dataclass
 
 from posthaste.actions.settle import Ruling, settle
@@ -30,6 +30,12 @@ def retry_rules(settings: Settings) -> RetryRules:
     return RetryRules(settings.attempts_max, settings.retry_first_ms, settings.retry_longest_ms)
 
 
+def other_addresses(attempt: Attempt, message: Message, off: Set[str] = frozenset()) -> list[str]:
+    """Return the addresses of a message that are not known to be off the channel, besides the one that was tried."""
+    known = off | set(message.checked_addresses) | {attempt.address}
+    return [one for one in message.addresses if one not in known]
+
+
 def record(tx: Transaction, settings: Settings, reports: Sequence[Report]) -> None:
     """Record a batch of outcomes, each of another attempt."""
     by_attempt = {one.attempt.id: one for one in reports}
@@ -44,8 +50,7 @@ def record(tx: Transaction, settings: Settings, reports: Sequence[Report]) -> No
             started_at = attempt.handed_at + report.started_after_ms
         if _belongs_to_another(report, holders):
             return Ruling(Doubt("the provider's answer named the send of another attempt"), _SOURCE, started_at)
-        off = report.off_channel | set(message.checked_addresses) | {attempt.address}
-        others = [one for one in message.addresses if one not in off]
+        others = other_addresses(attempt, message, report.off_channel)
         verdict = judge(report.outcome, tried=message.attempts, other_addresses=others, rules=rules, now=tx.now)
         return Ruling(verdict, _SOURCE, started_at)
 

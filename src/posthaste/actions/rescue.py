@@ -8,7 +8,7 @@ import json
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from posthaste.actions.record import retry_rules
+from posthaste.actions.record import other_addresses, retry_rules
 from posthaste.actions.settle import Ruling, settle
 from posthaste.core.lifecycle import Status, Step
 from posthaste.core.messages import Message
@@ -89,7 +89,14 @@ def conclude(tx: Transaction, settings: Settings, owner: str, sighting: Sighting
         if any(holder != attempt.id for (device_id, _), holder in holders.items() if device_id == attempt.device_id):
             # It was given to another attempt while we were looking; the next look-up passes it over.
             return Ruling(LookAgain(tx.now + 1, "what was found belongs to another attempt"), _SOURCE)
-        look = Look(sighting.can_find, sighting.asked_at, attempt.arrives_until or 0, attempt.looks, message.attempts)
+        look = Look(
+            sighting.can_find,
+            sighting.asked_at,
+            attempt.arrives_until or 0,
+            attempt.looks,
+            message.attempts,
+            other_addresses(attempt, message) if message.status == Status.SENDING else None,
+        )
         verdict = judge_finding(finding, look, retry_rules(settings), settings.look_every_ms)
         return Ruling(_of_lost(verdict, message.status), _SOURCE)
 

@@ -75,7 +75,7 @@ class _Settling:
         )
 
     def _write(self, attempts: Sequence[Attempt], changed: Sequence[Message]) -> None:
-        if not attempts and not changed:
+        if not attempts and not changed and not self.entries:
             return  # All of it was known before.
         attempts_table.save(self.tx, attempts)
         messages.save_steps(self.tx, changed)
@@ -90,9 +90,9 @@ class _Settling:
         self.tx.wake("ready")
 
     def _settle(self, attempt: Attempt, ruling: Ruling) -> None:
-        verdict = ruling.verdict
-        if attempt.state == "done" and not isinstance(verdict, Finish):
-            return  # It was settled by better evidence meanwhile.
+        verdict = ruling.verdict if attempt.state != "done" else self._of_ended(attempt, ruling)
+        if verdict is None:
+            return
         match verdict:
             case Finish():
                 self._finish(attempt, verdict, ruling.source)
@@ -108,6 +108,26 @@ class _Settling:
             case _:
                 assert_never(verdict)
         self._free_device(attempt.id, ruling.started_at)
+
+    def _of_ended(self, attempt: Attempt, ruling: Ruling) -> Finish | None:
+        """Return what may still change by a verdict on an attempt that has ended: evidence that it arrived, always; that
+        it failed, if it had been taken for sent or unknown. Else its message has moved on, perhaps to another attempt.
+        """
+        match ruling.verdict:
+            case Finish(step=Step.ACCEPT | Step.DELIVER) as arrived:
+                return arrived
+            case Finish(step=Step.FALL_BACK, detail=detail) | NextAddress(detail=detail):
+                failed = Finish(Step.FAIL, "NOT_ON_IMESSAGE", detail)
+            case Finish(step=Step.FAIL | Step.LOSE) as failed:
+                pass
+            case _:
+                return None
+        if attempt.outcome in _REVOCABLE:
+            return failed
+        message = self.messages[attempt.message_id]
+        facts: dict[str, object] = {"step": failed.step, "status": message.status, "source": ruling.source}
+        self._say(message, Code.RECEIPT_ABSORBED, facts)
+        return None
 
     def _finish(self, attempt: Attempt, verdict: Finish, source: str) -> None:
         message = self.messages[attempt.message_id]
@@ -264,6 +284,9 @@ def _with_evidence(message: Message, status: Status, accepted: Accepted, now: in
 
 
 _GONE = (Status.SENT, Status.DELIVERED)
+
+#: Outcomes of attempts whose failure is news.
+_REVOCABLE = (Step.ACCEPT, Step.DELIVER, "unknown")
 
 _NEWS = {
     Status.SENT: Code.SENT,

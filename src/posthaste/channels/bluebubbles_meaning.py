@@ -181,8 +181,9 @@ def echo_of(row: Row) -> Sequence[Signal]:
     match verdict(row):
         case Accepted(guid, delivered_at, read_at):
             return (Echo(guid, row.rowid, row.temp_guid, delivered_at, read_at),)
-        case Rejected(_, detail):
-            return (Echo(row.guid, row.rowid, row.temp_guid, error=detail),)
+        case Rejected(refusal, detail):
+            is_off = refusal is Refusal.NOT_ON_CHANNEL
+            return (Echo(row.guid, row.rowid, row.temp_guid, error=detail, is_off_channel=is_off),)
         case Ambiguous():
             return ()
 
@@ -194,8 +195,8 @@ def receipt_of(row: Row) -> Sequence[Signal]:
     match verdict(row):
         case Accepted(guid, delivered_at, read_at) if delivered_at or read_at:
             return (Receipt(guid, delivered_at, read_at),)
-        case Rejected(_, detail):
-            return (Receipt(row.guid, error=detail),)
+        case Rejected(refusal, detail):
+            return (Receipt(row.guid, error=detail, is_off_channel=refusal is Refusal.NOT_ON_CHANNEL),)
         case _:
             return ()
 

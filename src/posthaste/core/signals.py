@@ -9,12 +9,16 @@ from dataclasses import dataclass
 
 @dataclass(frozen=True, slots=True)
 class Receipt:
-    """What became of a message that the provider calls `external_id`."""
+    """What became of a message that the provider calls `external_id`.
+
+    `is_off_channel`: the error says that the address is not on the channel, so that another one may be.
+    """
 
     external_id: str
     delivered_at: int | None = None
     read_at: int | None = None
     error: str | None = None
+    is_off_channel: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -27,6 +31,7 @@ class Echo:
     delivered_at: int | None = None
     read_at: int | None = None
     error: str | None = None
+    is_off_channel: bool = False
 
 
 @dataclass(frozen=True, slots=True)

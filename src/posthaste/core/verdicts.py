@@ -82,9 +82,7 @@ def judge(outcome: Outcome, *, tried: int, other_addresses: Sequence[str], rules
         case Deferred():
             return _judge_deferred(outcome, tried, rules, now)
         case Rejected(refusal=Refusal.NOT_ON_CHANNEL, detail=detail):
-            if other_addresses:
-                return NextAddress(other_addresses[0], detail)
-            return Finish(Step.FALL_BACK, "NOT_ON_IMESSAGE", detail, never_left=True)
+            return off_channel(detail, other_addresses)
         case Rejected(refusal=refusal, detail=detail):
             return Finish(Step.FAIL, refusal.name, detail, never_left=True)
         case _:
@@ -94,6 +92,13 @@ def judge(outcome: Outcome, *, tried: int, other_addresses: Sequence[str], rules
 def _taken(accepted: Accepted) -> Finish:
     has_arrived = accepted.delivered_at is not None or accepted.read_at is not None  # What was read has arrived.
     return Finish(Step.DELIVER if has_arrived else Step.ACCEPT, accepted=accepted)
+
+
+def off_channel(detail: str, other_addresses: Sequence[str], accepted: Accepted | None = None) -> NextAddress | Finish:
+    """Move on to the next address, or fall back if there is none; `accepted` names the send that failed at the provider."""
+    if other_addresses:
+        return NextAddress(other_addresses[0], detail)
+    return Finish(Step.FALL_BACK, "NOT_ON_IMESSAGE", detail, accepted, never_left=True)
 
 
 def _judge_deferred(outcome: Deferred, tried: int, rules: RetryRules, now: int) -> Verdict:
@@ -120,13 +125,17 @@ class LookAgain:
 
 @dataclass(frozen=True, slots=True)
 class Look:
-    """One look-up of an attempt that was handed over and not answered; `asked_at` is when the provider was asked."""
+    """One look-up of an attempt that was handed over and not answered; `asked_at` is when the provider was asked.
+
+    `other_addresses` may be tried if this one is not on the channel; None: nothing may, the message was called unknown.
+    """
 
     can_find: bool
     asked_at: int
     arrives_until: int
     looks: int
     tried: int
+    other_addresses: Sequence[str] | None = None
 
 
 def judge_finding(finding: Finding, look: Look, rules: RetryRules, every_ms: int) -> Verdict | LookAgain:
@@ -140,6 +149,8 @@ def judge_finding(finding: Finding, look: Look, rules: RetryRules, every_ms: int
         case Found(accepted=accepted, error=None):
             return _taken(accepted)
         case Found(accepted=accepted, error=Rejected() as error):
+            if error.refusal is Refusal.NOT_ON_CHANNEL and look.other_addresses is not None:
+                return off_channel(error.detail, look.other_addresses, accepted)
             return Finish(Step.FAIL, error.refusal.name, error.detail, accepted)
         case Absent():
             detail = "the provider does not have it"
