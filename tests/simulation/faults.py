@@ -82,7 +82,7 @@ class Faults:
         if self.is_over:
             return Fate()
         draw, slip = dice.random(), dice.random()
-        delay_ms = dice.choice((1, 40, 900, longest_delay_ms)) if slip < w.delay else 0
+        delay_ms = dice.choice((1, 40, 900, longest_delay_ms if is_send else 8_000)) if slip < w.delay else 0
         answer_delay_ms = dice.choice((0, 5, 700, 3_000, 30_000)) if slip < 2 * w.delay else 0
         fate = Fate(delay_ms=delay_ms, answer_delay_ms=answer_delay_ms)
         if not is_send:

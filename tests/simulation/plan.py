@@ -26,6 +26,7 @@ _MOMENTS = (
 )
 ZONES = ("UTC", "America/New_York", "Europe/Berlin", "Australia/Lord_Howe", "Asia/Kathmandu", "Pacific/Apia")
 MINUTE_MS, HOUR_MS = 60_000, 3_600_000
+_HOURS = (("09:00", "17:00"), ("22:00", "06:00"), ("00:00", "00:01"), ("02:30", "02:45"), ("12:00", "12:00"))
 
 
 @dataclass(frozen=True, slots=True)
@@ -122,6 +123,7 @@ def _settings(dice: Random) -> Settings:
         claim_batch=dice.choice((1, 64)),
         sticky_lines=dice.random() < 0.8,
         unavailable_for_ms=dice.choice((60_000, DAY_MS)),
+        idempotency_ms=dice.choice((DAY_MS, 30 * DAY_MS)),
     )
 
 
@@ -233,8 +235,7 @@ def _add_times(dice: Random, body: dict[str, Any], asked_at: int) -> None:
         body["scheduledDate"] = iso(asked_at + dice.choice((500, 20_000, HOUR_MS, DAY_MS, 2 * DAY_MS, -5_000)))
     if dice.random() < 0.5:
         body["timezone"] = zone
-        start, end = dice.choice((("09:00", "17:00"), ("22:00", "06:00"), ("00:00", "00:01"), ("02:30", "02:45"), ("12:00", "12:00")))
-        body["sendWindowStart"], body["sendWindowEnd"] = start, end
+        body["sendWindowStart"], body["sendWindowEnd"] = dice.choice(_HOURS)
     if dice.random() < 0.3:
         body["allowedDaysOfWeek"] = sorted(dice.sample(range(7), dice.randint(1, 6)))
     if dice.random() < 0.3:

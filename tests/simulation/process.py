@@ -22,7 +22,7 @@ T = TypeVar("T")
 _RUNNING: contextvars.ContextVar["Process | None"] = contextvars.ContextVar("process", default=None)
 
 
-class Died(BaseException):  # noqa: N818 - it says what happened
+class Died(BaseException):
     """The process ended at this very line."""
 
 

@@ -66,7 +66,7 @@ class Outlook:
         held, look_at = ask("SELECT count(owner), min(lease_until) FROM attempts WHERE state <> 'done'").fetchone()
         if held:
             return None
-        ready, = ask("SELECT min(ready_at) FROM devices WHERE ready_at IS NOT NULL").fetchone()
+        (ready,) = ask("SELECT min(ready_at) FROM devices WHERE ready_at IS NOT NULL").fetchone()
         ailing = ask("SELECT id, health_due_at FROM devices WHERE state <> 'up' OR failures > 0")
         # A Mac that is really down is pinged in vain until it is up again, which is an event of the town.
         pings = [due for device_id, due in ailing if self._town.world.macs[device_id].is_up]

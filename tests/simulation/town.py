@@ -25,7 +25,6 @@ from posthaste.ids import Ids
 from posthaste.sandbox import sending
 from posthaste.sandbox.app import build as build_macs
 from posthaste.sandbox.entries import MacKept, MacTurned
-from posthaste.sandbox.journal import MemoryJournal
 from posthaste.sandbox.numbers import course_of
 from posthaste.sandbox.world import World
 from posthaste.settings import DAY_MS, Settings
@@ -40,7 +39,7 @@ from .process import Disk, MortalStore, Process, own_tasks
 from .quiet import Outlook
 from .trace import Trace
 from .virtual import VirtualClock, VirtualLoop
-from .wire import MACS, OURS, Network
+from .wire import MACS, OURS, Network, PhoneJournal
 
 _CALM_AFTER_MS = HOUR_MS
 _LOOK_EVERY_S = 20.0
@@ -62,9 +61,10 @@ class Node:
 
 @dataclass(frozen=True, slots=True)
 class Change:
-    """A line's rules from a moment on."""
+    """A line's rules, asked for at one moment and in force at the latest from another (never confirmed: None)."""
 
-    at: int
+    asked_at: int
+    at: int | None
     line: int
     rules: dict[str, Any]
 
@@ -141,6 +141,7 @@ class Town:
     def mac_down(self, mac: int, how: str) -> None:
         device_id = self.device_ids[mac]
         self.trace.say("mac", f"{mac} goes down, and {how}")
+        self.network.note_trouble(device_id)
         if how == "refuses":
             self.network.cut_off[device_id] = None
         self.world.record(MacTurned(device_id, False))
@@ -149,6 +150,7 @@ class Town:
         device_id = self.device_ids[mac]
         self.trace.say("mac", f"{mac} is up again")
         self.network.cut_off.pop(device_id, None)
+        self.network.note_trouble(device_id)
         self.world.record(MacTurned(device_id, True))
 
     def patch(self, line: int, rules: dict[str, Any]) -> None:
@@ -219,7 +221,7 @@ class Town:
 
     def _make_world(self) -> World:
         self._post = httpx2.AsyncClient(trust_env=False)
-        return World(self.clock, Ids(Random(f"{self.plan.seed}/world")), MemoryJournal(), self._post)
+        return World(self.clock, Ids(Random(f"{self.plan.seed}/world")), PhoneJournal(), self._post)
 
     async def _provision(self) -> None:
         store, plan = self.disk.store, self.plan
@@ -233,7 +235,7 @@ class Town:
                 by_mac[plan.lines[number].mac] = device_id
                 self.device_ids.append(device_id)
                 self._make_mac(device_id, number)
-            self.changes.append(Change(self.clock.now_ms(), number, _rules(plan, number)))
+            self.changes.append(Change(0, self.clock.now_ms(), number, _rules(plan, number)))
 
     def _make_mac(self, device_id: str, line: int) -> None:
         mac = self.plan.macs[self.plan.lines[line].mac]

@@ -6,7 +6,7 @@ from hashlib import sha256
 from .virtual import VirtualClock
 
 
-@dataclass(slots=True)
+@dataclass
 class Trace:
     """Everything that happened, in order."""
 

@@ -12,7 +12,7 @@ from typing import Any, NoReturn
 _SPINS_AT_MOST = 100_000
 
 
-class Stuck(BaseException):  # noqa: N818 - it says what happened
+class Stuck(BaseException):
     """Nothing is scheduled and the story is not over, or time stands still."""
 
 

@@ -1,7 +1,8 @@
-"""The network between us, the Macs and the callers: it carries requests to apps in one process, and loses, delays and doubles them.
+"""The network between us, the Macs and the callers: it carries requests to apps in one process, and loses, delays and
+doubles them.
 
-A request that has left goes on without its sender: the far side runs in a task of its own. Every send that leaves is noted
-with the moment at which it left, since that is what gaps, windows and promises are judged by.
+A request that has left goes on without its sender: the far side runs in a task of its own. Every send that leaves is
+noted with the moment at which it left, since that is what gaps, windows and promises are judged by.
 """
 
 import asyncio
@@ -15,6 +16,8 @@ import msgspec
 from starlette.types import ASGIApp
 
 from posthaste.sandbox.connection import ConnectionDied
+from posthaste.sandbox.entries import AnyEntry, Promised, Received
+from posthaste.sandbox.journal import MemoryJournal
 
 from .faults import Fate, Faults
 from .process import Process
@@ -23,11 +26,14 @@ from .virtual import VirtualClock, VirtualLoop
 
 OURS, MACS = "posthaste.test", "sandbox.test"
 _SENDS = ("/message/text", "/chat/new")
+_ARRIVING: contextvars.ContextVar["Sent | None"] = contextvars.ContextVar("arriving", default=None)
+
+Arrive = Callable[[], Coroutine[Any, Any, httpx2.Response]]
 
 
 @dataclass(slots=True)
 class Sent:
-    """A request to send, as it left us; `arrived_at` is when the Mac got it."""
+    """A request to send, as it left us; `arrived_at` is when the Mac got it, `guid` that of the text that came of it."""
 
     device_id: str
     marker: str
@@ -35,6 +41,18 @@ class Sent:
     left_at: int
     fate: Fate
     arrived_at: int | None = None
+    guid: str | None = None
+
+
+class PhoneJournal(MemoryJournal):
+    """The world's journal; it tells which request put which text on a phone, now or by a promise."""
+
+    def append(self, *entries: AnyEntry) -> None:
+        super().append(*entries)
+        sent = _ARRIVING.get()
+        for entry in entries:
+            if sent is not None and sent.guid is None and isinstance(entry, Received | Promised):
+                sent.guid = entry.guid
 
 
 class Network:
@@ -45,6 +63,7 @@ class Network:
         self.door: tuple[ASGIApp, Process] | None = None
         self.sends: list[Sent] = []
         self.under_way = 0
+        self.troubles: dict[str, list[int]] = {}
         self.cut_off: dict[str, None] = {}
         self.longest_delay_ms: dict[str, int] = {}
 
@@ -62,7 +81,7 @@ class Network:
         name = "hook" if is_hook else f"{request.method} {request.url.path}"
         if fate.twice_after_ms is not None:
             self._aside(self._late(fate.twice_after_ms, request, body))
-        return await self._with_fate(request, body, fate, name, lambda: self._knock(request, body))
+        return await self._with_fate(request, fate, name, lambda: self._knock(request, body))
 
     async def _late(self, delay_ms: int, request: httpx2.Request, body: bytes) -> None:
         await asyncio.sleep(delay_ms / 1000)
@@ -84,19 +103,27 @@ class Network:
     async def _to_mac(self, request: httpx2.Request, body: bytes, process: Process | None) -> httpx2.Response:
         device_id, _, path = request.url.path.removeprefix("/macs/").partition("/api/v1")
         if device_id in self.cut_off:
+            self.note_trouble(device_id)
             raise httpx2.ConnectError("the Mac is off", request=request)
         name = path.split("/iMessage")[0].split("/any")[0]
         is_send = path in _SENDS and request.method == "POST"
         fate = self._faults.of_request(self.longest_delay_ms[device_id], is_send=is_send)
         sent = self._note(device_id, body, fate) if is_send else None
+        if fate.is_fault or fate.delay_ms or fate.answer_delay_ms:
+            self.note_trouble(device_id)
 
         async def arrive() -> httpx2.Response:
             if sent is not None:
                 sent.arrived_at = self._clock.now_ms()
+                _ARRIVING.set(sent)
                 self._trace.say("mac", f"gets {sent.marker[-6:]} ({sent.text!r})")
             return await answer_of(self._macs, request, body)
 
-        return await self._with_fate(request, body, fate, f"{name} of {process.name if process else 'nobody'}", arrive)
+        return await self._with_fate(request, fate, f"{name} of {process.name if process else 'nobody'}", arrive)
+
+    def note_trouble(self, device_id: str) -> None:
+        """Note that a device is hard to reach now: only then may something become unknown."""
+        self.troubles.setdefault(device_id, []).append(self._clock.now_ms())
 
     def _note(self, device_id: str, body: bytes, fate: Fate) -> Sent:
         asked: dict[str, Any] = msgspec.json.decode(body)
@@ -105,9 +132,7 @@ class Network:
             self.sends.append(sent)
         return sent
 
-    async def _with_fate(
-        self, request: httpx2.Request, body: bytes, fate: Fate, name: str, arrive: Callable[[], Coroutine[Any, Any, httpx2.Response]]
-    ) -> httpx2.Response:
+    async def _with_fate(self, request: httpx2.Request, fate: Fate, name: str, arrive: Arrive) -> httpx2.Response:
         if fate.is_fault:
             self._trace.say("network", f"{name}: {_in_words(fate)}")
         if fate.refused:
@@ -150,7 +175,7 @@ class Network:
             task.exception()
 
 
-async def _after(delay_ms: int, arrive: Callable[[], Coroutine[Any, Any, httpx2.Response]]) -> httpx2.Response:
+async def _after(delay_ms: int, arrive: Arrive) -> httpx2.Response:
     if delay_ms:
         await asyncio.sleep(delay_ms / 1000)
     return await arrive()

@@ -1,0 +1,98 @@
+"""What is left when a seed is over: rows of the database, texts on phones, requests that left, and what callers were told.
+
+The judgement reads this and nothing else, so that it cannot take the system's word for what the phones know better.
+"""
+
+import re
+from collections import defaultdict
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from posthaste.actions.show import MessageView, message_view, timeline_of
+from posthaste.core.timeline import Entry
+from posthaste.sandbox.entries import Received
+from posthaste.store import attempts
+from posthaste.store.attempts import Attempt
+from posthaste.store.transaction import Transaction
+
+from .quiet import late_devices
+from .wire import Sent
+
+if TYPE_CHECKING:
+    from .town import Town
+
+_MARK = re.compile(r"#\d+#")
+
+
+def mark_of(text: str) -> str:
+    found = _MARK.match(text)
+    assert found is not None, text
+    return found[0]
+
+
+@dataclass(frozen=True, slots=True)
+class Evidence:
+    """Everything that the judgement may look at; what is grouped by mark is about one text."""
+
+    town: "Town"
+    now: int
+    views: Mapping[str, MessageView]
+    attempts: Mapping[str, list[Attempt]]
+    timelines: Mapping[str, list[Entry]]
+    on_phones: Mapping[str, list[Received]]
+    guids: frozenset[str]
+    sends: Mapping[str, Sent]
+    keys: Mapping[str, str]
+    late_devices: list[str]
+    in_flight: Mapping[str, tuple[int, int]]
+
+    @property
+    def by_mark(self) -> dict[str, list[MessageView]]:
+        found: dict[str, list[MessageView]] = defaultdict(list)
+        for view in self.views.values():
+            found[mark_of(view.message.text)].append(view)
+        return found
+
+    def all_attempts(self) -> list[Attempt]:
+        return [one for of_message in self.attempts.values() for one in of_message]
+
+    def arrived_on_phone(self, attempt: Attempt) -> bool:
+        sent = self.sends.get(attempt.marker)
+        return sent is not None and sent.guid in self.guids
+
+
+async def gather(town: "Town") -> Evidence:
+    store = town.disk.store
+    on_phones: dict[str, list[Received]] = defaultdict(list)
+    for received in town.world.received:
+        on_phones[mark_of(received.text)].append(received)
+    return await store.read(_read, town, on_phones)
+
+
+def _read(tx: Transaction, town: "Town", on_phones: Mapping[str, list[Received]]) -> Evidence:
+    ids = [row[0] for row in tx.rows("SELECT id FROM messages ORDER BY id")]
+    return Evidence(
+        town=town,
+        now=tx.now,
+        views={one: message_view(tx, town.workspace_id, one) for one in ids},
+        attempts={one: attempts.of_message(tx, one) for one in ids},
+        timelines={one: timeline_of(tx, town.workspace_id, one) for one in ids},
+        on_phones=on_phones,
+        guids=frozenset(one.guid for of_mark in on_phones.values() for one in of_mark),
+        sends={sent.marker: sent for sent in town.network.sends},
+        keys=dict(tx.rows("SELECT key, message_id FROM idempotency_keys ORDER BY key")),
+        late_devices=late_devices(tx),
+        in_flight=_in_flight(tx),
+    )
+
+
+def _in_flight(tx: Transaction) -> dict[str, tuple[int, int]]:
+    rows = tx.rows(
+        """
+        SELECT d.id, d.in_flight, (SELECT count(*) FROM attempts AS a WHERE a.device_id = d.id AND a.occupies = 1)
+        FROM devices AS d
+        ORDER BY d.id
+        """
+    )
+    return {row[0]: (row[1], row[2]) for row in rows}

@@ -1,0 +1,48 @@
+"""Run one seed and judge it: the one call that tests and people make."""
+
+from collections import Counter
+from dataclasses import dataclass, field
+
+from .evidence import gather
+from .outcomes import judge_outcomes
+from .plan import make_plan
+from .rules import judge_rules
+from .town import Town
+from .virtual import Stuck, VirtualLoop, run
+
+
+@dataclass(slots=True)
+class Result:
+    """What came of a seed: complaints (none, if all is well), its story, and how its messages ended."""
+
+    seed: int
+    complaints: list[str] = field(default_factory=list)
+    story: list[str] = field(default_factory=list)
+    digest: str = ""
+    statuses: Counter[str] = field(default_factory=Counter)
+    on_phones: int = 0
+
+
+def run_seed(seed: int) -> Result:
+    """Live through a seed."""
+    result = Result(seed)
+    towns: list[Town] = []
+
+    async def main(loop: VirtualLoop) -> None:
+        town = Town(make_plan(seed), loop)
+        towns.append(town)
+        await town.live()
+        evidence = await gather(town)
+        result.complaints += [*judge_outcomes(evidence), *judge_rules(evidence)]
+        result.statuses.update(str(view.message.status) for view in evidence.views.values())
+        result.on_phones = len(town.world.received)
+
+    try:
+        run(main)
+    except (Exception, Stuck) as error:
+        result.complaints.append(f"the story ended early: {error!r}")
+    for town in towns:
+        result.complaints += town.complaints
+        result.story = town.trace.lines
+        result.digest = town.trace.digest()
+    return result
