@@ -70,3 +70,22 @@ def test_a_script_keeps_its_percent_signs() -> None:
 
 def test_translations_are_kept() -> None:
     assert for_sqlite("SELECT :kept") is for_sqlite("SELECT :kept")
+
+
+def test_an_insert_of_one_row_can_be_written_for_many() -> None:
+    rows = for_sqlite("INSERT INTO t (a, b, c)\nVALUES (:a, 'x:y', :c)\nON CONFLICT DO NOTHING").rows
+    assert rows is not None and rows.names == ("a", "c")
+    assert rows.text(2) == "INSERT INTO t (a, b, c)\nVALUES (?, 'x:y', ?), (?, 'x:y', ?)\nON CONFLICT DO NOTHING"
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "UPDATE t SET a = :a WHERE id = :id",
+        "INSERT INTO t (a) SELECT :a",
+        "INSERT INTO t (a) VALUES (CAST(:a AS TEXT))",
+        "INSERT INTO t (a) VALUES (:a) ON CONFLICT (a) DO UPDATE SET b = :b",
+    ],
+)
+def test_what_cannot_be_written_for_many_rows_is_run_row_by_row(text: str) -> None:
+    assert for_sqlite(text).rows is None

@@ -181,6 +181,22 @@ def test_lists_of_any_length(open_it: Open) -> None:
     asyncio.run(main())
 
 
+def test_any_number_of_rows_is_inserted_in_order_and_none_twice(open_it: Open) -> None:
+    insert = "INSERT INTO notes (id, text) VALUES (:id, :text) ON CONFLICT DO NOTHING"
+
+    async def main() -> None:
+        async with open_it() as store:
+            for count in (0, 1, 7, 8, 33, 41, 100):
+                numbers = range(count)
+                # Twice, and each row twice: what is there already is passed over, whichever statement brings it.
+                rows = [{"text": f"t{id}", "id": id} for id in (*numbers, *numbers)]
+                await store.write(lambda tx, rows=rows: tx.many(insert, rows))
+                found = await store.read(lambda tx: tx.rows("SELECT id, text FROM notes ORDER BY id"))
+                assert found == [(id, f"t{id}") for id in numbers]
+
+    asyncio.run(main())
+
+
 def test_values_come_back_alike(open_it: Open) -> None:
     def values(tx: Transaction) -> tuple[object, ...] | None:
         tx.run("INSERT INTO notes (id, text, flag) VALUES (1, 'a', :yes), (2, 'b', :no)", {"yes": True, "no": False})

@@ -28,18 +28,36 @@ _TOKEN = re.compile(
 )
 
 
+_ROW = re.compile(r"(?P<head> .* \bVALUES\s* ) \( (?P<row> [^()]* ) \) (?P<tail> [^:]* )", re.VERBOSE | re.DOTALL)
+
+
+@dataclass(frozen=True, slots=True)
+class Rows:
+    """An INSERT of one row, in the parts from which one of many rows is made; `names` are the row's parameters in order."""
+
+    head: str
+    row: str
+    names: tuple[str, ...]
+    tail: str
+
+    def text(self, count: int) -> str:
+        """Write the statement for `count` rows, with positional parameters."""
+        return self.head + ", ".join([self.row] * count) + self.tail
+
+
 @dataclass(frozen=True, slots=True)
 class Statement:
-    """A translated text, and which of its parameters are lists."""
+    """A translated text, and which of its parameters are lists; `rows` if it inserts one row and could as well many."""
 
     text: str
     lists: tuple[str, ...]
+    rows: Rows | None = None
 
 
 @lru_cache(maxsize=2048)
 def for_sqlite(sql: str) -> Statement:
     """Write a statement as SQLite reads it."""
-    return Statement(_TOKEN.sub(_sqlite_token, sql), _lists(sql))
+    return Statement(_TOKEN.sub(_sqlite_token, sql), _lists(sql), _rows(sql))
 
 
 @lru_cache(maxsize=2048)
@@ -66,6 +84,15 @@ def postgres_params(statement: Statement, params: Params) -> Params:
     if not statement.lists:
         return params
     return {**params, **{name: _values(params, name) for name in statement.lists}}
+
+
+def _rows(sql: str) -> Rows | None:
+    parts = _ROW.fullmatch(sql)
+    if parts is None or not sql.lstrip().startswith("INSERT"):
+        return None
+    names = [token["name"] for token in _TOKEN.finditer(parts["row"]) if token["name"]]
+    row = _TOKEN.sub(lambda token: "?" if token["name"] else token[0], parts["row"])
+    return Rows(parts["head"], f"({row})", tuple(names), parts["tail"])
 
 
 def _values(params: Params, name: str) -> list[object]:
