@@ -69,7 +69,9 @@ def _objection(message: Message, now: int) -> Verdict | None:
         return Finish(Step.EXPIRE, expiry_code(message), "it expired before the hand-over", never_left=True)
     if message.window is not None and not message.window.is_open(now):
         opens_at = message.window.next_open(now)
-        return Retry(opens_at if opens_at is not None else message.expires_at, "its window closed", counts=False)
+        if opens_at is None or opens_at >= message.expires_at:
+            return Finish(Step.EXPIRE, expiry_code(message), "its window closed for the last time", never_left=True)
+        return Retry(opens_at, "its window closed", counts=False, hold=None)
     return None
 
 

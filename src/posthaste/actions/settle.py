@@ -13,7 +13,7 @@ from posthaste.actions.assign import lane_of
 from posthaste.actions.ready import set_ready
 from posthaste.core.addresses import is_email
 from posthaste.core.dispatch import dropped
-from posthaste.core.lifecycle import Status, Step, advance
+from posthaste.core.lifecycle import NOT_SENT, Status, Step, advance
 from posthaste.core.lines import Device, Line
 from posthaste.core.messages import Message
 from posthaste.core.outcomes import Accepted
@@ -136,15 +136,15 @@ class _Settling:
             self._give_back(attempt)
         bound = accepted.external_id if accepted else attempt.external_id
         self._end(attempt, "unknown" if verdict.step == Step.LOSE else verdict.step, verdict.detail, bound)
-        if verdict.step == Step.CANCEL:
-            self._say(message, Code.RELEASED, {"attempt": attempt.number, "detail": verdict.detail})
+        self.released.add((message.workspace_id, message.address))
+        if verdict.step == Step.CANCEL or (verdict.never_left and message.status not in _IN_QUESTION):
+            self._say_released(attempt, verdict.detail)
             return
         after = self._after(message, verdict)
         if after.status in _GONE and attempt.text is not None:
             after = replace(after, text=attempt.text)  # From now on it reads as the person got it.
         self.messages[message.id] = after
         self._tell(message, after, verdict, source)
-        self.released.add((message.workspace_id, message.address))
 
     def _after(self, message: Message, verdict: Finish) -> Message:
         """Return the message after a step, with the times that the evidence gives."""
@@ -164,7 +164,7 @@ class _Settling:
         """Write the entries of what is news: a repeated report says nothing, a late one that it changed nothing."""
         if after.status != before.status:
             self._say(after, *_news(after, verdict, source))
-        elif verdict.step == Step.FAIL:
+        elif _is_late(before, after, verdict.step):
             self._say(after, Code.RECEIPT_ABSORBED, {"step": verdict.step, "status": after.status, "source": source})
         if after.read_at is not None and before.read_at is None:
             self._say(after, Code.READ, {"source": source})
@@ -173,9 +173,11 @@ class _Settling:
         message = self.messages[attempt.message_id]
         self._give_back(attempt)
         self._end(attempt, "retry", verdict.detail, None)
+        self.released.add((message.workspace_id, message.address))
         if message.status != Status.SENDING:
-            return  # Lost once already, or ended by evidence: it is not sent again.
-        hold = "provider_retry" if verdict.at > self.tx.now else None
+            self._say_released(attempt, verdict.detail)
+            return  # Lost once already, or ended otherwise: it is not sent again.
+        hold = verdict.hold if verdict.at > self.tx.now else None
         self.messages[message.id] = replace(
             message,
             status=advance(message.status, Step.RELEASE),
@@ -186,13 +188,14 @@ class _Settling:
             updated_at=self.tx.now,
         )
         self._say(message, Code.RETRY, {"detail": verdict.detail, "until": verdict.at, "attempt": attempt.number})
-        self.released.add((message.workspace_id, message.address))
 
     def _next_address(self, attempt: Attempt, verdict: NextAddress) -> None:
         message, address = self.messages[attempt.message_id], verdict.address
         self._give_back(attempt)
         self._end(attempt, "next_address", verdict.detail, None)
+        self.released.add((message.workspace_id, message.address))
         if message.status != Status.SENDING:
+            self._say_released(attempt, verdict.detail)
             return
         self.messages[message.id] = replace(
             message,
@@ -207,7 +210,6 @@ class _Settling:
             updated_at=self.tx.now,
         )
         self._say(message, Code.NEXT_ADDRESS, {"address": address, "detail": verdict.detail})
-        self.released.add((message.workspace_id, message.address))
 
     def _leave_open(self, attempt: Attempt, at: int, looks: int, code: Code, facts: dict[str, object]) -> None:
         """Nobody holds the attempt now; the rescuer looks at it from `at` on."""
@@ -228,12 +230,18 @@ class _Settling:
         line = self.lines[attempt.line_id].after_return(attempt.usage_until, was_new=attempt.opened)
         if attempt.opened:
             conversations.close_again(self.tx, attempt.workspace_id, attempt.address, attempt.id)
-            line = replace(line, contact_free_at=min(line.contact_free_at, self.tx.now))
+            line = replace(line, contact_free_at=self._sooner(attempt, line.contact_free_at, line.contact_gap_ms, self.tx.now))
         self.lines[line.id] = line
         self.counted.add(line.id)
         device = self.devices[attempt.device_id]
         if device.gap_ms and attempt.occupies:
-            self.devices[device.id] = replace(device, free_at=min(device.free_at, self.tx.now))
+            free_at = self._sooner(attempt, device.free_at, device.gap_ms, self.tx.now)
+            self.devices[device.id] = replace(device, free_at=free_at)
+
+    def _sooner(self, attempt: Attempt, free_at: int, gap_ms: int, at: int) -> int:
+        """Bring a clock forward that this attempt has set; one that a later send has set since runs on, or its gap were lost."""
+        latest_start = attempt.claimed_at if attempt.handed_at is None else attempt.handed_at + self.settings.start_within_ms
+        return min(free_at, at) if free_at <= latest_start + gap_ms else free_at
 
     def _free_device(self, attempt_id: str, started_at: int | None) -> None:
         """Give the device's slot back, and count its gap from the moment at which the call really began."""
@@ -244,16 +252,23 @@ class _Settling:
         device = self.devices[attempt.device_id]
         free_at = device.free_at
         if device.gap_ms and started_at is not None:
-            free_at = min(free_at, started_at + device.gap_ms)
+            free_at = self._sooner(attempt, free_at, device.gap_ms, started_at + device.gap_ms)
         self.devices[device.id] = replace(device, in_flight=max(0, device.in_flight - 1), free_at=free_at)
         line = self.lines[attempt.line_id]
         if attempt.opened and started_at is not None and line.contact_gap_ms:
-            gap_end = started_at + line.contact_gap_ms
-            self.lines[line.id] = replace(line, contact_free_at=min(line.contact_free_at, gap_end))
+            gap_ms = line.contact_gap_ms
+            contact_free_at = self._sooner(attempt, line.contact_free_at, gap_ms, started_at + gap_ms)
+            self.lines[line.id] = replace(line, contact_free_at=contact_free_at)
             self.counted.add(line.id)
 
     def _lane(self, workspace_id: str, address: str) -> int:
         return lane_of(conversations.by_addresses(self.tx, workspace_id, [address]).get(address))
+
+    def _say_released(self, attempt: Attempt, detail: str | None) -> None:
+        """Say that an attempt was given up whose message had ended before; one that was handed over was not given back."""
+        if attempt.handed_at is None:
+            facts: dict[str, object] = {"attempt": attempt.number, "detail": detail}
+            self._say(self.messages[attempt.message_id], Code.RELEASED, facts)
 
     def _say(self, message: Message, code: Code, facts: dict[str, object]) -> None:
         self.entries.append(NewEntry(message.workspace_id, message.id, code, facts))
@@ -264,18 +279,21 @@ def _person(attempt: Attempt) -> tuple[str, str]:
 
 
 def _with_evidence(message: Message, status: Status, accepted: Accepted, now: int) -> Message:
-    delivered_at = message.delivered_at or accepted.delivered_at
-    read_at = message.read_at or accepted.read_at
+    has_gone = status in _GONE
+    delivered_at, read_at = message.delivered_at, message.read_at
+    if has_gone:
+        # What was read had been delivered by then; of several instants the first counts.
+        known = [at for at in (delivered_at, accepted.delivered_at, accepted.read_at) if at is not None]
+        delivered_at, read_at = min(known, default=None), read_at or accepted.read_at
     if status == message.status and (delivered_at, read_at) == (message.delivered_at, message.read_at) and message.external_id:
         return message
-    has_gone = status in _GONE
     return replace(
         message,
         status=status,
         external_id=message.external_id or accepted.external_id,
         sent_at=message.sent_at or (now if has_gone else None),
-        delivered_at=delivered_at if has_gone else message.delivered_at,
-        read_at=read_at if has_gone else message.read_at,
+        delivered_at=delivered_at,
+        read_at=read_at,
         hold=None,
         code=None if has_gone else message.code,
         error_message=None if has_gone else message.error_message,
@@ -283,7 +301,15 @@ def _with_evidence(message: Message, status: Status, accepted: Accepted, now: in
     )
 
 
+def _is_late(before: Message, after: Message, step: Step) -> bool:
+    """Tell whether a report came for the first time and yet too late to change the status."""
+    if step == Step.FAIL:
+        return before.status != Status.FAILED
+    return after.status in NOT_SENT and after is not before
+
+
 _GONE = (Status.SENT, Status.DELIVERED)
+_IN_QUESTION = (Status.SENDING, Status.UNKNOWN)
 
 #: Outcomes of attempts whose failure is news.
 _REVOCABLE = (Step.ACCEPT, Step.DELIVER, "unknown")

@@ -7,6 +7,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import assert_never
 
+from posthaste.core.holds import Reason
 from posthaste.core.lifecycle import Step
 from posthaste.core.outcomes import (
     Absent,
@@ -47,11 +48,15 @@ class Finish:
 
 @dataclass(frozen=True, slots=True)
 class Retry:
-    """Surely not sent: it waits until `at`. `counts` is false when the fault was the line's and no try is used up."""
+    """Surely not sent: it waits until `at`.
+
+    `counts` is false when the fault was the line's and no try is used up; `hold` is what holds it, None its own window.
+    """
 
     at: int
     detail: str
     counts: bool
+    hold: Reason | None = Reason.PROVIDER_RETRY
 
 
 @dataclass(frozen=True, slots=True)
