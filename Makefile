@@ -20,7 +20,8 @@ test: $(VENV)/.test
 	@exec $(VENV)/bin/pytest -n 2
 
 bench: $(VENV)/.test
-	@exec $(VENV)/bin/python -m bench
+	@bench/install-wrk
+	@PYTHONPATH=tests exec $(VENV)/bin/python -m bench
 
 format: $(VENV)/.test
 	@$(VENV)/bin/ruff check --fix --quiet .

@@ -1,15 +1,16 @@
 """Run every measurement and print one table. Figures are of this machine and this run; the ratios are what counts.
 
-    python -m bench [NAME …]
+python -m bench [NAME …]
 """
 
 import asyncio
 import sys
 import tempfile
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Coroutine, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
+from typing import TypeVar
 
 import httpx2
 import uvloop
@@ -19,12 +20,14 @@ from bench.idle import accepted_to_called
 from bench.load import free_port, memory_mb, running
 from bench.rates import claim_and_record, lateness
 from bench.world import add_waiting, populate
+from fixtures.postgres_server import PostgresServer
 from posthaste.clock import SystemClock
 from posthaste.ids import Ids
 from posthaste.settings import Settings
 from posthaste.store.opening import open_store
 
 _MILLION = 1_000_000
+T = TypeVar("T")
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,7 +70,9 @@ def claim_sqlite() -> Iterator[Figure]:
     with sqlite() as (url, _):
         loaded = _run(claim_and_record(url, lines=1_000, messages=20_000, scheduled=_MILLION))
     ratio = loaded / rate
-    yield Figure("… with a million scheduled for later", f"{loaded:,.0f}/s", "the line above", f"ratio {ratio:.2f} ≥ 0.7", ratio >= 0.7)
+    yield Figure(
+        "… with a million scheduled for later", f"{loaded:,.0f}/s", "the line above", f"ratio {ratio:.2f} ≥ 0.7", ratio >= 0.7
+    )
 
 
 def path_sqlite() -> Iterator[Figure]:
@@ -89,13 +94,21 @@ def idle() -> Iterator[Figure]:
     with sqlite() as (url, _):
         median, high = _run(accepted_to_called(url, calls=300))
     holds = median <= 15 and high <= 50
-    yield Figure("idle: request → provider called", f"p50 {median:.1f} ms, p99 {high:.1f} ms", "over an empty request", "≤ 15, ≤ 50 ms", holds)
+    yield Figure(
+        "idle: request → provider called",
+        f"p50 {median:.1f} ms, p99 {high:.1f} ms",
+        "over an empty request",
+        "≤ 15, ≤ 50 ms",
+        holds,
+    )
 
 
 def scheduled() -> Iterator[Figure]:
     with sqlite() as (url, _):
         median, high = _run(lateness(url, lines=1_000, messages=5_000, over_ms=10_000))
-    yield Figure("scheduled sends, 1,000 lines: late by", f"p50 {median:.0f} ms, p99 {high:.0f} ms", "", "p99 ≤ 250 ms", high <= 250)
+    yield Figure(
+        "scheduled sends, 1,000 lines: late by", f"p50 {median:.0f} ms, p99 {high:.0f} ms", "", "p99 ≤ 250 ms", high <= 250
+    )
 
 
 def memory() -> Iterator[Figure]:
@@ -130,9 +143,6 @@ def _serving_mb(folder: Path, key: str = "") -> float:
 @contextmanager
 def postgres() -> Iterator[tuple[str, str]]:
     """Start a durable PostgreSQL server and give two migrated databases on it."""
-    sys.path.insert(0, str(Path(__file__).resolve().parent.parent / "tests"))
-    from fixtures.postgres_server import PostgresServer
-
     server = PostgresServer(durable=True)
     try:
         with server.database() as first, server.database() as second:
@@ -141,7 +151,7 @@ def postgres() -> Iterator[tuple[str, str]]:
         server.stop()
 
 
-def _run(coroutine):  # type: ignore[no-untyped-def]
+def _run(coroutine: Coroutine[object, object, T]) -> T:
     with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
         return runner.run(coroutine)
 

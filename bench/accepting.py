@@ -3,15 +3,13 @@
 import asyncio
 import statistics
 import time
-from collections.abc import Sequence
 from pathlib import Path
 
 from bench.load import free_port, posts_per_second, running
-from bench.world import populate
+from bench.world import populate, until_sent
 from posthaste.clock import SystemClock
 from posthaste.ids import Ids
 from posthaste.settings import Settings
-from posthaste.store.base import Store
 from posthaste.store.opening import open_store
 
 _SECONDS = 4
@@ -43,25 +41,16 @@ def whole_path(url: str, *, lines: int, takes_ms: float, seconds: int = _SECONDS
     """Return messages per second from POST to a durable `sent`, in one process."""
     port = free_port()
     with running(["bench.path", url, str(port), str(lines), str(takes_ms)], port) as process:
-        key = _first_line(process.stdout)
+        assert process.stdout is not None
+        key = process.stdout.readline().strip()
         began = time.monotonic()
         _, count = posts_per_second(port, key, 0, seconds)
         asyncio.run(_until_sent(url, count))
         return count / (time.monotonic() - began)
 
 
-def _first_line(lines: object) -> str:
-    return str(next(iter(lines))).strip()  # type: ignore[call-overload]
-
-
 async def _until_sent(url: str, count: int) -> None:
-    """Wait until all are sent. wrk leaves its last requests unread, so there may be a few more."""
+    """Wait until all are sent. wrk leaves its last answers unread, so there may be a few more."""
     store = await open_store(url, SystemClock(), Ids(), migrate=False)
-    while await store.read(_sent) < count:
-        await asyncio.sleep(0.02)
+    await until_sent(store, count)
     await store.close()
-
-
-def _sent(tx: Store) -> int:
-    row: Sequence[int] = tx.one("SELECT count(*) FROM messages WHERE status IN ('sent', 'delivered')")  # type: ignore[attr-defined]
-    return row[0]

@@ -1,6 +1,8 @@
-"""The baseline of accepting: a bare handler on the same stack that parses the same body and does one durable insert with group commit.
+"""The baseline of accepting: a bare handler on the same stack.
 
-    python -m bench.bare DATABASE_URL PORT
+It parses the same body and does one durable insert with group commit, and nothing else.
+
+python -m bench.bare DATABASE_URL PORT
 """
 
 import sys
@@ -24,7 +26,9 @@ from posthaste.store.transaction import Transaction
 async def bare(url: str) -> Starlette:
     """Return an application that stores bodies and does nothing else."""
     store = await open_store(url, SystemClock(), Ids())
-    await store.write(lambda tx: tx.run("CREATE TABLE IF NOT EXISTS bare (id TEXT PRIMARY KEY, at BIGINT NOT NULL, body TEXT NOT NULL)"))
+    await store.write(
+        lambda tx: tx.run("CREATE TABLE IF NOT EXISTS bare (id TEXT PRIMARY KEY, at BIGINT NOT NULL, body TEXT NOT NULL)")
+    )
     gatherer = _gatherer(store)
 
     async def post(request: Request) -> Response:

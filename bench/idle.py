@@ -10,7 +10,9 @@ from bench.load import free_port
 from bench.world import populate
 from posthaste.api.application import build
 from posthaste.app import Engine
+from posthaste.channels.base import Connection, Order
 from posthaste.clock import SystemClock
+from posthaste.core.outcomes import Outcome
 from posthaste.ids import Ids
 from posthaste.settings import Settings
 from posthaste.store.opening import open_store
@@ -21,7 +23,7 @@ class _Noting(BenchChannel):
 
     last_ms = 0.0
 
-    async def send(self, device, order):  # type: ignore[no-untyped-def]
+    async def send(self, device: Connection, order: Order) -> Outcome:
         self.last_ms = self._clock.monotonic_ms()
         return await super().send(device, order)
 

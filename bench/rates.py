@@ -1,16 +1,18 @@
 """The sender alone: claim and record with a provider that answers at once, and how late scheduled messages go."""
 
-import asyncio
 import random
+from collections.abc import Mapping
 
 from bench.channel import BenchChannel
-from bench.world import add_waiting, populate, rouse
+from bench.world import World, add_waiting, messages_due, populate, rouse, until_sent
 from posthaste.app import Engine
 from posthaste.clock import SystemClock
+from posthaste.core.row import replace
 from posthaste.ids import Ids
 from posthaste.settings import Settings
-from posthaste.store.base import Store
+from posthaste.store import messages as messages_table
 from posthaste.store.opening import open_store
+from posthaste.store.transaction import Transaction
 
 _DAY_MS = 86_400_000
 
@@ -29,16 +31,11 @@ async def claim_and_record(url: str, *, lines: int, messages: int, scheduled: in
     began = clock.monotonic_ms()
     await store.write(rouse)
     engine.start()
-    await _until_sent(store, messages)
+    await until_sent(store, messages)
     took_ms = clock.monotonic_ms() - began
     await engine.stop()
     await store.close()
     return messages / took_ms * 1000
-
-
-async def _until_sent(store: Store, messages: int) -> None:
-    while await store.read(lambda tx: tx.one("SELECT count(*) FROM messages WHERE status = 'sent'")[0]) < messages:  # type: ignore[index]
-        await asyncio.sleep(0.02)
 
 
 async def lateness(url: str, *, lines: int, messages: int, over_ms: int) -> tuple[float, float]:
@@ -58,21 +55,16 @@ async def lateness(url: str, *, lines: int, messages: int, over_ms: int) -> tupl
     engine = Engine(store, settings, clock, ids, {"bench": channel}, lambda _: "")
     await store.write(rouse)
     engine.start()
-    await _until_sent(store, messages)
+    await until_sent(store, messages)
     await engine.stop()
     late = sorted(called_at - int(text.split()[0]) for called_at, text in channel.called)
     await store.close()
     return float(late[len(late) // 2]), float(late[int(len(late) * 0.99)])
 
 
-def _schedule(tx, world, due) -> None:  # type: ignore[no-untyped-def]
-    from posthaste.core.row import replace
-
-    from bench.world import _messages
-    from posthaste.store import messages
-
+def _schedule(tx: Transaction, world: World, due: Mapping[int, int]) -> None:
     number = 0
     for at, count in sorted(due.items()):
-        made = list(_messages(tx, world, range(number, number + count), at))
-        messages.add(tx, [replace(one, text=f"{at} was its time") for one in made])
+        made = messages_due(tx, world, range(number, number + count), at)
+        messages_table.add(tx, [replace(one, text=f"{at} was its time") for one in made])
         number += count

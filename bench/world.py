@@ -1,10 +1,12 @@
-"""Fill a database for a measurement: a workspace with a key, lines whose devices are up, and waiting messages by the hundred thousand."""
+"""Fill a database for a measurement: a workspace, a key, lines whose devices are up, and waiting messages by the million."""
 
+import asyncio
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
 from posthaste.actions.keys import make_key
 from posthaste.actions.lines import NewLine, add_line
+from posthaste.actions.ready import look_again
 from posthaste.actions.workspaces import make_workspace
 from posthaste.core.messages import CrmIds, Message
 from posthaste.core.row import replace
@@ -64,10 +66,10 @@ async def add_waiting(store: Store, world: World, count: int, due_at: int) -> No
 
 
 def _add_waiting(tx: Transaction, world: World, numbers: Sequence[int], due_at: int) -> None:
-    messages.add(tx, _messages(tx, world, numbers, due_at))
+    messages.add(tx, messages_due(tx, world, numbers, due_at))
 
 
-def _messages(tx: Transaction, world: World, numbers: Sequence[int], due_at: int) -> Iterator[Message]:
+def messages_due(tx: Transaction, world: World, numbers: Sequence[int], due_at: int) -> Iterator[Message]:
     for number in numbers:
         address = f"+1{2_000_000_000 + number}"
         yield Message(
@@ -112,6 +114,15 @@ def _messages(tx: Transaction, world: World, numbers: Sequence[int], due_at: int
 
 def rouse(tx: Transaction) -> None:
     """Have every device look at its messages, as accepting them would have done."""
-    from posthaste.actions.ready import look_again
-
     look_again(tx, [one.device_id for one in devices.every_access(tx)])
+
+
+async def until_sent(store: Store, count: int) -> None:
+    """Wait until so many messages are sent."""
+    while await store.read(_sent) < count:
+        await asyncio.sleep(0.02)
+
+
+def _sent(tx: Transaction) -> int:
+    row = tx.one("SELECT count(*) FROM messages WHERE status IN ('sent', 'delivered')")
+    return int(row[0]) if row else 0
