@@ -137,7 +137,7 @@ class _Settling:
         bound = accepted.external_id if accepted else attempt.external_id
         self._end(attempt, "unknown" if verdict.step == Step.LOSE else verdict.step, verdict.detail, bound)
         self.released.add((message.workspace_id, message.address))
-        if verdict.step == Step.CANCEL or (verdict.never_left and message.status not in _IN_QUESTION):
+        if verdict.step == Step.CANCEL or (verdict.never_left and message.status in _OVER):
             self._say_released(attempt, verdict.detail)
             return
         after = self._after(message, verdict)
@@ -309,7 +309,7 @@ def _is_late(before: Message, after: Message, step: Step) -> bool:
 
 
 _GONE = (Status.SENT, Status.DELIVERED)
-_IN_QUESTION = (Status.SENDING, Status.UNKNOWN)
+_OVER = (Status.CANCELLED, Status.EXPIRED, Status.BLOCKED)
 
 #: Outcomes of attempts whose failure is news.
 _REVOCABLE = (Step.ACCEPT, Step.DELIVER, "unknown")
