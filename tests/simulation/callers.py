@@ -55,7 +55,7 @@ class Callers:
         self._resting: dict[object, float] = {}
         self.answers: list[Answer] = []
         self.cancelled: list[Cancelled] = []
-        self._client = httpx2.AsyncClient(base_url=f"http://{OURS}", transport=town.network.transport(None), trust_env=False)
+        self._client = httpx2.AsyncClient(base_url=f"http://{OURS}", transport=town.network.transport(None))
         self._tasks: dict[asyncio.Task[None], None] = {}
 
     def next_at_s(self) -> float:

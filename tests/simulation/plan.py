@@ -25,7 +25,8 @@ _MOMENTS = (
     "2028-02-28T23:50:00",
 )
 ZONES = ("UTC", "America/New_York", "Europe/Berlin", "Australia/Lord_Howe", "Asia/Kathmandu", "Pacific/Apia")
-MINUTE_MS, HOUR_MS = 60_000, 3_600_000
+HOUR_MS = 3_600_000
+_STEADY_MS = 400_000
 _HOURS = (("09:00", "17:00"), ("22:00", "06:00"), ("00:00", "00:01"), ("02:30", "02:45"), ("12:00", "12:00"))
 
 
@@ -96,8 +97,10 @@ def make_plan(seed: int) -> Plan:
     lines = [_line(dice, mac, number) for mac in range(len(macs)) for number in range(dice.choice((1, 1, 2)))]
     moment = datetime.fromisoformat(dice.choice(_MOMENTS)).replace(tzinfo=UTC)
     began_at = int(moment.timestamp() * 1000) + dice.choice((0, dice.randrange(0, 600_000), -dice.randrange(0, 8 * HOUR_MS)))
-    requests = _requests(dice, began_at, lines)
-    is_steady = dice.random() < 0.05
+    is_steady = dice.random() < 0.03
+    last_at_ms = _STEADY_MS if is_steady else 9 * DAY_MS
+    requests = [one for one in _requests(dice, began_at, lines) if one.at_ms < last_at_ms]
+    events = [one for one in _events(dice, macs, lines) if one.at_ms < last_at_ms]
     return Plan(
         seed=seed,
         began_at=began_at,
@@ -108,14 +111,15 @@ def make_plan(seed: int) -> Plan:
         macs=macs,
         lines=lines,
         requests=requests,
-        events=_events(dice, macs, lines, is_steady=is_steady),
-        last_at_ms=12 * MINUTE_MS if is_steady else 9 * DAY_MS,
+        events=events,
+        last_at_ms=last_at_ms,
     )
 
 
 def _settings(dice: Random) -> Settings:
     return Settings(
         sandbox=False,
+        sweep_ms=dice.choice((1_000, 5_000, 20_000)),
         attempts_max=dice.choice((2, 3, 5)),
         health_every_ms=dice.choice((30_000, 60_000)),
         poll_every_ms=dice.choice((60_000, 120_000)),
@@ -246,7 +250,7 @@ def iso(at: int) -> str:
     return f"{datetime.fromtimestamp(at / 1000, UTC):%Y-%m-%dT%H:%M:%S}.{at % 1000:03d}Z"
 
 
-def _events(dice: Random, macs: list[MacPlan], lines: list[LinePlan], *, is_steady: bool) -> list[Event]:
+def _events(dice: Random, macs: list[MacPlan], lines: list[LinePlan]) -> list[Event]:
     events: list[Event] = []
     for _ in range(dice.choice((0, 0, 1, 2))):
         mac, at_ms = dice.randrange(len(macs)), dice.choice((0, dice.randrange(0, 150_000), dice.randrange(0, 4 * HOUR_MS)))

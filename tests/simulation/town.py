@@ -88,9 +88,9 @@ class Town:
         self._stores = 0
         own_tasks(loop)
         loop.set_exception_handler(self._complain)
+        self.network = Network(loop, self.clock, self.faults, self.trace)
         self.world = self._make_world()
-        self.network = Network(loop, self.clock, self.faults, self.trace, build_macs(self.world))
-        self._post._transport = self.network.transport(None)
+        self.network.macs = build_macs(self.world)
         self.callers = Callers(self)
         self.outlook = Outlook(self)
 
@@ -220,8 +220,8 @@ class Town:
         return InlineStore(self.clock, Ids(Random(f"{self.plan.seed}/store/{self._stores}")), image, hooks)
 
     def _make_world(self) -> World:
-        self._post = httpx2.AsyncClient(trust_env=False)
-        return World(self.clock, Ids(Random(f"{self.plan.seed}/world")), PhoneJournal(), self._post)
+        post = httpx2.AsyncClient(transport=self.network.transport(None))
+        return World(self.clock, Ids(Random(f"{self.plan.seed}/world")), PhoneJournal(), post)
 
     async def _provision(self) -> None:
         store, plan = self.disk.store, self.plan

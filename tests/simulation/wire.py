@@ -56,10 +56,11 @@ class PhoneJournal(MemoryJournal):
 
 
 class Network:
-    """Carries requests. `door` gives the API and the process that now stand behind our address, if any do."""
+    """Carries requests to `macs`, and to `door`: the API and the process that now stand behind our address, if any do."""
 
-    def __init__(self, loop: VirtualLoop, clock: VirtualClock, faults: Faults, trace: Trace, macs: ASGIApp) -> None:
-        self._loop, self._clock, self._faults, self._trace, self._macs = loop, clock, faults, trace, macs
+    def __init__(self, loop: VirtualLoop, clock: VirtualClock, faults: Faults, trace: Trace) -> None:
+        self._loop, self._clock, self._faults, self._trace = loop, clock, faults, trace
+        self.macs: ASGIApp | None = None
         self.door: tuple[ASGIApp, Process] | None = None
         self.sends: list[Sent] = []
         self.under_way = 0
@@ -117,7 +118,8 @@ class Network:
                 sent.arrived_at = self._clock.now_ms()
                 _ARRIVING.set(sent)
                 self._trace.say("mac", f"gets {sent.marker[-6:]} ({sent.text!r})")
-            return await answer_of(self._macs, request, body)
+            assert self.macs is not None
+            return await answer_of(self.macs, request, body)
 
         return await self._with_fate(request, fate, f"{name} of {process.name if process else 'nobody'}", arrive)
 
