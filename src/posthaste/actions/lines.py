@@ -146,7 +146,10 @@ def change_line(tx: Transaction, workspace_id: str, line_id: str, change: LineCh
         raise NotFound("Line not found", code="LINE_NOT_FOUND")
     device = devices.lock(tx, [line.device_id])[line.device_id]
     line = table.by_ids(tx, [line_id])[line_id]
-    table.save_limits(tx, _changed(line, change, tx.now))
+    changed = _changed(line, change, tx.now)
+    table.save_limits(tx, changed)
+    # The counts go with the day's end, or else yesterday's would close the line for all of today.
+    table.save_counts(tx, [changed])
     if change.device_gap_ms is not None and change.device_gap_ms != device.gap_ms:
         _change_gap(tx, device, change.device_gap_ms)
     look_again(tx, [device.id])
@@ -160,8 +163,11 @@ def _changed(line: Line, change: LineChange, now: int) -> Line:
         # The day that has begun goes on with its counts; only its end moves.
         line = replace(line, timezone=change.timezone, usage_until=day_start_after(now, change.timezone))
     if change.contact_gap_ms is not None:
-        shift_ms = change.contact_gap_ms - line.contact_gap_ms
-        line = replace(line, contact_gap_ms=change.contact_gap_ms, contact_free_at=line.contact_free_at + min(0, shift_ms))
+        line = replace(
+            line,
+            contact_gap_ms=change.contact_gap_ms,
+            contact_free_at=_moved(line.contact_free_at, line.contact_gap_ms, change.contact_gap_ms),
+        )
     return replace(
         line,
         is_active=line.is_active if change.is_active is None else change.is_active,
@@ -172,10 +178,13 @@ def _changed(line: Line, change: LineChange, now: int) -> Line:
 
 
 def _change_gap(tx: Transaction, device: Device, gap_ms: int) -> None:
-    """The gap is counted from the last send, so the moment at which the device is free moves with it."""
     devices.save_gap(tx, device.id, gap_ms)
-    if device.free_at:
-        devices.save_clocks(tx, [replace(device, free_at=device.free_at + gap_ms - device.gap_ms)])
+    devices.save_clocks(tx, [replace(device, free_at=_moved(device.free_at, device.gap_ms, gap_ms))])
+
+
+def _moved(free_at: int, old_gap_ms: int, gap_ms: int) -> int:
+    """A gap is counted from the last send, so the moment at which it ends moves with it; 0 is that there was none."""
+    return free_at + gap_ms - old_gap_ms if free_at else 0
 
 
 def move_device(tx: Transaction, device_id: str, url: str) -> None:
