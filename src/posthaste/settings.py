@@ -114,15 +114,17 @@ def _option_name(variable: str) -> str:
 
 def _parse(name: str, value: Any) -> Any:
     kind: type[Any] = type(OPTIONS[name].default)
-    if not isinstance(value, str):
-        return kind(value)
-    try:
-        parsed = _PARSERS[kind](value.strip()) if kind in _PARSERS else kind(value.strip())
-    except (ValueError, KeyError):
-        raise SettingError(f"{PREFIX}{name.upper()} is {value!r}, which is not {_KINDS[kind]}") from None
+    parsed = _read(name, kind, value.strip()) if isinstance(value, str) else kind(value)
     if kind is int and parsed < OPTIONS[name].metadata["least"]:
         raise SettingError(f"{PREFIX}{name.upper()} is {parsed}, below its least value {OPTIONS[name].metadata['least']}")
     return parsed
+
+
+def _read(name: str, kind: type[Any], text: str) -> Any:
+    try:
+        return _PARSERS[kind](text) if kind in _PARSERS else kind(text)
+    except (ValueError, KeyError):
+        raise SettingError(f"{PREFIX}{name.upper()} is {text!r}, which is not {_KINDS[kind]}") from None
 
 
 _FLAGS = {"on": True, "true": True, "yes": True, "1": True, "off": False, "false": False, "no": False, "0": False}

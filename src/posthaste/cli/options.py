@@ -60,9 +60,7 @@ def settings_options(names: Collection[str] = tuple(OPTIONS)) -> Callable[[Comma
 
 def settings_from(given: Mapping[str, Any]) -> Settings:
     """Return the settings of the environment and the command line."""
-    # A number goes as text, because it is texts that the settings hold to their least value.
-    texts = {name: str(value) if type(value) is int else value for name, value in given.items()}
-    return load(os.environ, texts)
+    return load(os.environ, given)
 
 
 def _option(field: Field[Any]) -> Callable[[Command], Command]:
