@@ -9,6 +9,8 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field
 from typing import Any, Concatenate, ParamSpec, TypeVar
 
+import invariants
+
 from fixtures.rows import NOON
 from posthaste.actions.accept import Acceptance, Result, Submission, accept
 from posthaste.actions.cancel import cancel
@@ -230,5 +232,6 @@ def a_house(url: str = "inline", **settings: Any) -> Iterator[House]:
             house = House(store, clock, Settings(**settings), runner)
             store.on_wake("*", house.woken.append)
             yield house
+            house.read(invariants.check)
         finally:
             runner.run(store.close())
