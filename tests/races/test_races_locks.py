@@ -81,6 +81,46 @@ def test_a_line_that_closes_while_a_message_is_accepted_holds_it_and_is_no_error
     asyncio.run(main())
 
 
+def test_two_calls_that_add_to_one_lead_at_once_both_stay(postgres_url: str) -> None:
+    """A lead is written as a whole: a call that waited for an address must not write back what it had read before."""
+
+    async def main() -> None:
+        async with stock(postgres_url, SETTINGS) as made:
+            (first,) = await made.accept(Sending(text="hello", phone="+12025550100"))
+            assert isinstance(first, Acceptance)
+            holds, go = threading.Event(), threading.Event()
+            other = asyncio.create_task(made.store.write(_add_first_alternate, made.workspace.id, first.lead_id, holds, go))
+            await asyncio.to_thread(holds.wait, _WITHIN_S)
+            wish = Sending(text="hello again", phone="+12025550100", alt_phones=(None, "+12025550102", None))
+            accepting = asyncio.create_task(made.accept(wish))
+            go.set()
+            await other
+            await accepting
+            found = await made.store.read(_addresses_of, first.lead_id)
+            assert found == (["+12025550100", "+12025550101", "+12025550102"], ["+12025550100", "+12025550101", "+12025550102"])
+
+    asyncio.run(main())
+
+
+def _add_first_alternate(tx: Transaction, workspace_id: str, lead_id: str, holds: threading.Event, go: threading.Event) -> None:
+    add = "INSERT INTO lead_addresses (workspace_id, address, lead_id) VALUES (:workspace_id, :address, :lead_id)"
+    taken = {"workspace_id": workspace_id, "address": "+12025550102", "lead_id": "nobody"}
+    tx.run(add, taken)
+    holds.set()
+    assert go.wait(_WITHIN_S)
+    _until_somebody_waits(tx)
+    tx.run("UPDATE leads SET alt_phone_1 = '+12025550101' WHERE id = :id", {"id": lead_id})
+    tx.run(add, {"workspace_id": workspace_id, "address": "+12025550101", "lead_id": lead_id})
+    tx.run("DELETE FROM lead_addresses WHERE workspace_id = :workspace_id AND address = :address AND lead_id = :lead_id", taken)
+
+
+def _addresses_of(tx: Transaction, lead_id: str) -> tuple[list[str], list[str]]:
+    """Return what a lead carries, and what is owned by it."""
+    (carried,) = tx.rows("SELECT phone, alt_phone_1, alt_phone_2 FROM leads WHERE id = :id", {"id": lead_id})
+    owned = tx.rows("SELECT address FROM lead_addresses WHERE lead_id = :id ORDER BY address", {"id": lead_id})
+    return list(carried), [address for (address,) in owned]
+
+
 def _close_lines(tx: Transaction, workspace_id: str, phone: str, holds: threading.Event, go: threading.Event) -> None:
     """Have somebody wait for the person's address, who has seen the lines open, and close all lines before giving it back."""
     address = {"workspace_id": workspace_id, "address": phone}

@@ -4,6 +4,7 @@ Addresses are claimed first and read again afterwards: the primary key of `lead_
 Whoever loses finds the winner's lead on the next try.
 """
 
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from itertools import chain
 
@@ -25,7 +26,7 @@ from posthaste.core.leads import (
 from posthaste.store import leads as table
 from posthaste.store.transaction import Transaction
 
-_TRIES = 3
+_TRIES = 5
 
 NO_RECIPIENT = "Either recipientEmail or recipientPhone is required (in body or on the lead when leadId is provided)."
 
@@ -58,15 +59,14 @@ def match_leads(tx: Transaction, workspace_id: str, drafts: list[Draft]) -> None
     """Set lead, match and addresses of each draft, or its error; write leads, addresses and aliases."""
     for _ in range(_TRIES):
         plan = _plan(tx, workspace_id, standing(drafts))
-        wanted = plan.wanted()
-        if not wanted:
-            return _write(tx, workspace_id, plan, drafts, plan.owners)
-        table.claim_addresses(tx, workspace_id, wanted)
-        owners = plan.owners | table.owners(tx, workspace_id, wanted)
-        if _is_won(plan, wanted, owners):
-            return _write(tx, workspace_id, plan, drafts, owners)
-        for lead_id in sorted(set(wanted.values())):
-            table.release_addresses(tx, workspace_id, [one for one, lead in wanted.items() if lead == lead_id], lead_id)
+        wanted, owners = plan.wanted(), plan.owners
+        if wanted:
+            table.claim_addresses(tx, workspace_id, wanted)
+            owners = owners | table.owners(tx, workspace_id, wanted)
+        final = {lead_id: keep_owned(lead, owners) for lead_id, lead in plan.leads.items()}
+        if _is_won(plan, wanted, owners) and _is_current(tx, workspace_id, plan, final):
+            return _write(tx, workspace_id, plan, drafts, final)
+        table.unclaim_addresses(tx, workspace_id, wanted)
     for draft in standing(drafts):
         draft.error = Unavailable("The lead of this person is being changed by others; try again")
     return None
@@ -77,6 +77,25 @@ def _is_won(plan: _Plan, wanted: dict[str, str], owners: dict[str, str]) -> bool
     return all(
         address in owners and (owners[address] == lead_id or lead_id not in plan.made) for address, lead_id in wanted.items()
     )
+
+
+def _is_current(tx: Transaction, workspace_id: str, plan: _Plan, final: Mapping[str, Lead]) -> bool:
+    """Lock the leads that are to change, and tell whether they and their addresses still are as they were read.
+
+    A lead is written as a whole, and would lose what another call has written meanwhile.
+    """
+    changing = _changing(plan, final)
+    if not changing:
+        return True
+    carried = {address: one for one in changing for address in final[one].addresses}
+    return (
+        table.lock(tx, changing) == {one: plan.before[one] for one in changing}
+        and table.owners(tx, workspace_id, carried) == carried
+    )
+
+
+def _changing(plan: _Plan, final: Mapping[str, Lead]) -> list[str]:
+    return [one for one in sorted(final) if one not in plan.made and final[one] != plan.before[one]]
 
 
 def _plan(tx: Transaction, workspace_id: str, drafts: list[Draft]) -> _Plan:
@@ -120,9 +139,8 @@ def _match(tx: Transaction, plan: _Plan, draft: Draft, owners: dict[str, str], c
             crm_owners.setdefault(crm_id, draft.lead.id)
 
 
-def _write(tx: Transaction, workspace_id: str, plan: _Plan, drafts: list[Draft], owners: dict[str, str]) -> None:
-    final = {lead_id: keep_owned(lead, owners) for lead_id, lead in plan.leads.items()}
-    changed = [final[one] for one in sorted(final) if one not in plan.made and final[one] != plan.before[one]]
+def _write(tx: Transaction, workspace_id: str, plan: _Plan, drafts: list[Draft], final: Mapping[str, Lead]) -> None:
+    changed = [final[one] for one in _changing(plan, final)]
     if plan.made:
         table.add(tx, [final[lead_id] for lead_id in sorted(plan.made)])
     if changed:

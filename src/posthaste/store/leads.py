@@ -83,6 +83,15 @@ def by_ids(tx: Transaction, ids: Collection[str]) -> dict[str, Lead]:
     return {row[0]: _lead(row) for row in rows}
 
 
+def lock(tx: Transaction, ids: Collection[str]) -> dict[str, Lead]:
+    """Lock leads in order of their ids and return them as they then are."""
+    rows = tx.rows(
+        f"SELECT {_COLUMNS} FROM leads WHERE id IN EACH(:ids) ORDER BY id /*pg FOR UPDATE */",
+        {"ids": sorted(ids)},
+    )
+    return {row[0]: _lead(row) for row in rows}
+
+
 def owners(tx: Transaction, workspace_id: str, addresses: Collection[str]) -> dict[str, str]:
     """Map addresses to the leads they belong to."""
     rows = tx.rows(
@@ -101,6 +110,18 @@ def claim_addresses(tx: Transaction, workspace_id: str, wanted: Mapping[str, str
         """
         INSERT INTO lead_addresses (workspace_id, address, lead_id) VALUES (:workspace_id, :address, :lead_id)
         ON CONFLICT DO NOTHING
+        """,
+        [{"workspace_id": workspace_id, "address": one, "lead_id": wanted[one]} for one in sorted(wanted)],
+    )
+
+
+def unclaim_addresses(tx: Transaction, workspace_id: str, wanted: Mapping[str, str]) -> None:
+    """Take back what this transaction claimed. Another one may have given an address to the same lead: that row stays."""
+    tx.many(
+        """
+        DELETE FROM lead_addresses
+        WHERE workspace_id = :workspace_id AND address = :address AND lead_id = :lead_id
+            /*pg AND xmin = pg_current_xact_id()::xid */
         """,
         [{"workspace_id": workspace_id, "address": one, "lead_id": wanted[one]} for one in sorted(wanted)],
     )
