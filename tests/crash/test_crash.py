@@ -12,7 +12,7 @@ from random import Random
 
 from traffic import Traffic, census, check, doubts, plan, settled
 
-from fixtures.processes import Program, Site, caller, chosen_seed, site
+from fixtures.processes import Program, Site, caller, chosen_seed, site, until
 
 MESSAGES, KILLS = 300, 20
 
@@ -28,7 +28,7 @@ def test_nothing_is_lost_or_doubled_when_the_server_is_killed_on_sqlite(tmp_path
                 group.create_task(traffic.post_all(calls))
                 for _ in range(KILLS):
                     traffic.allow(MESSAGES // KILLS)
-                    await _let_live(server, random, longest_s=0.6)
+                    await _let_live(made, server, random)
                     server.kill()
                     server.start()
             await _finish(made, traffic, [server], f"{KILLS} kills", began)
@@ -52,7 +52,7 @@ def test_nothing_is_lost_or_doubled_when_workers_and_api_are_killed_on_postgres(
                 for number in range(KILLS):
                     traffic.allow(MESSAGES // KILLS)
                     victims = random.sample(workers, random.choice([1, 1, 2])) + [api] * (number in api_kills)
-                    await _let_live(victims[0], random, longest_s=0.6)
+                    await _let_live(made, victims[0], random)
                     for victim in victims:
                         victim.kill()
                         victim.start()
@@ -63,12 +63,43 @@ def test_nothing_is_lost_or_doubled_when_workers_and_api_are_killed_on_postgres(
     asyncio.run(main())
 
 
-async def _let_live(victim: Program, random: Random, longest_s: float) -> None:
-    """Let a process live for a while: mostly into its work, sometimes not even until it is ready."""
-    if random.random() < 0.9:
-        await victim.ready()
+def test_nothing_is_lost_or_doubled_when_every_connection_to_the_database_is_cut(tmp_path: Path, postgres_url: str) -> None:
+    cuts, messages = 8, 120
+
+    async def main() -> None:
+        random = Random(chosen_seed())
+        async with site(tmp_path, postgres_url, lease_ms=2_000) as made:
+            programs = [await made.started("api"), await made.started("worker"), await made.started("worker")]
+            traffic = Traffic(await plan(made, random, messages))
+            began = time.monotonic()
+            async with caller(programs[:1]) as calls, asyncio.TaskGroup() as group:
+                group.create_task(traffic.post_all(calls))
+                for _ in range(cuts):
+                    traffic.allow(messages // cuts)
+                    # Not a wait for anything: the moment of the cut is what is random here.
+                    await asyncio.sleep(random.uniform(0.05, 1.0))
+                    made.rows("SELECT pg_terminate_backend(pid) FROM pg_stat_activity "
+                              "WHERE datname = current_database() AND pid <> pg_backend_pid()")  # fmt: skip
+            await _finish(made, traffic, programs, f"{cuts} times all connections cut", began)
+
+    asyncio.run(main())
+
+
+async def _let_live(made: Site, victim: Program, random: Random) -> None:
+    """Let a process live until the moment of its death: before it is ready, in the middle of a send, or at any time."""
+    if random.random() < 0.1:
+        await asyncio.sleep(random.uniform(0.0, 0.5))
+        return
+    await victim.ready()
+    if random.random() < 0.6:
+        latest = time.monotonic() + 1.0
+        await until(lambda: _is_sending(made) or time.monotonic() > latest, "something is being sent")
     # Not a wait for anything: the moment of death is what is random here.
-    await asyncio.sleep(random.uniform(0.0, longest_s))
+    await asyncio.sleep(random.choice([0.0, random.uniform(0.0, 0.02), random.uniform(0.0, 0.6)]))
+
+
+def _is_sending(made: Site) -> bool:
+    return made.number("SELECT count(*) FROM attempts WHERE state <> 'done' AND occupies = 1") > 0
 
 
 async def _finish(made: Site, traffic: Traffic, programs: Sequence[Program], kills: str, began: float) -> None:
@@ -80,7 +111,8 @@ async def _finish(made: Site, traffic: Traffic, programs: Sequence[Program], kil
     unknown = await check(made, traffic)
     for program in reversed(programs):
         assert await program.stop() == 0, program.tail()
-    print(
-        f"crash: {kills}, {len(traffic.plan)} messages, {unknown} unknown, {census(made)}, {doubts(made)}, client retries {dict(traffic.retries)}, "
-        f"killing took {posted_s:.1f} s, all settled after {moved_s:.1f} s"
+    told = (
+        f"{kills}, {len(traffic.plan)} messages, {unknown} unknown, {census(made)}, {doubts(made)}",
+        f"client retries {dict(traffic.retries)}, killing took {posted_s:.1f} s, all settled after {moved_s:.1f} s",
     )
+    print("crash:", *told, sep="\n  ")
