@@ -26,7 +26,6 @@ _MOMENTS = (
 )
 ZONES = ("UTC", "America/New_York", "Europe/Berlin", "Australia/Lord_Howe", "Asia/Kathmandu", "Pacific/Apia")
 HOUR_MS = 3_600_000
-_STEADY_MS = 400_000
 _HOURS = (("09:00", "17:00"), ("22:00", "06:00"), ("00:00", "00:01"), ("02:30", "02:45"), ("12:00", "12:00"))
 
 
@@ -80,7 +79,7 @@ class Plan:
     seed: int
     began_at: int
     workers: int
-    is_steady: bool
+    steady_for_ms: int
     settings: Settings
     weather: Weather
     macs: list[MacPlan]
@@ -97,22 +96,19 @@ def make_plan(seed: int) -> Plan:
     lines = [_line(dice, mac, number) for mac in range(len(macs)) for number in range(dice.choice((1, 1, 2)))]
     moment = datetime.fromisoformat(dice.choice(_MOMENTS)).replace(tzinfo=UTC)
     began_at = int(moment.timestamp() * 1000) + dice.choice((0, dice.randrange(0, 600_000), -dice.randrange(0, 8 * HOUR_MS)))
-    is_steady = dice.random() < 0.03
-    last_at_ms = _STEADY_MS if is_steady else 9 * DAY_MS
-    requests = [one for one in _requests(dice, began_at, lines) if one.at_ms < last_at_ms]
-    events = [one for one in _events(dice, macs, lines) if one.at_ms < last_at_ms]
+    requests = _requests(dice, began_at, lines)
+    events = _events(dice, macs, lines)
     return Plan(
         seed=seed,
         began_at=began_at,
         workers=dice.choice((1, 1, 1, 2)),
-        is_steady=is_steady,
+        steady_for_ms=400_000 if dice.random() < 0.03 else 0,
         settings=_settings(dice),
         weather=_weather(dice),
         macs=macs,
         lines=lines,
         requests=requests,
         events=events,
-        last_at_ms=last_at_ms,
     )
 
 

@@ -38,7 +38,7 @@ class Outlook:
     def leap(self, now_s: float, wakes_s: float) -> float:
         """Return where time may go, given when the next timer rings."""
         town = self._town
-        if town.network.under_way or town.callers.busy:
+        if town.network.under_way or town.callers.busy or now_s * 1000 < town.plan.steady_for_ms:
             return wakes_s
         planned_s = self._planned()
         if planned_s is None:

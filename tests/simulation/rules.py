@@ -51,6 +51,9 @@ def _gone(evidence: Evidence) -> list[Gone]:
     sent = {one.marker: (one, evidence.sends[one.marker]) for one in evidence.all_attempts() if evidence.arrived_on_phone(one)}
     in_order = sorted(sent.values(), key=lambda pair: (pair[1].left_at, pair[0].id))
     met = {wrote.sender: wrote.sent_at for wrote in reversed(evidence.town.world.wrote)}
+    for one in evidence.all_attempts():
+        if one.outcome == "unknown" and one.handed_at is not None:  # Nobody could tell, so it counted as the first.
+            met[one.address] = min(met.get(one.address, _NEVER), one.handed_at)
     found = []
     for attempt, request in in_order:
         is_first = met.get(attempt.address, _NEVER) > request.left_at

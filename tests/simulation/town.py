@@ -98,8 +98,7 @@ class Town:
         """Live through the plan, and on until nothing moves any more."""
         with _heard(self.complaints):
             await self._provision()
-            if not self.plan.is_steady:
-                self._loop.leap = self.outlook.leap
+            self._loop.leap = self.outlook.leap
             for node in self.nodes:
                 self._boot(node)
             await self._happen()
