@@ -18,7 +18,7 @@ from posthaste.actions.show import LineView, line_views
 from posthaste.actions.workspaces import list_workspaces, make_workspace
 from posthaste.core.errors import SettingError
 from posthaste.settings import Settings
-from posthaste.store import devices
+from posthaste.store import devices, workspaces
 from posthaste.store.base import Store
 from posthaste.store.transaction import Transaction
 
@@ -52,6 +52,8 @@ async def provision(store: Store, settings: Settings, sandbox_url: str, url: str
 
 
 def _workspace(tx: Transaction) -> str:
+    # Several processes may start on one database at the same moment.
+    workspaces.make_alone(tx)
     for workspace in list_workspaces(tx):
         if workspace.is_sandbox:
             return workspace.id
@@ -59,6 +61,7 @@ def _workspace(tx: Transaction) -> str:
 
 
 def _lines(tx: Transaction, settings: Settings, workspace_id: str, sandbox_url: str) -> list[LineView]:
+    workspaces.make_alone(tx)
     have = {view.line.phone for view in line_views(tx, workspace_id)}
     for phone, (first_name, last_name) in zip(_PHONES, _NAMES, strict=True):
         if phone not in have:

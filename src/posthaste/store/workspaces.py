@@ -22,6 +22,11 @@ def _workspace(row: Row) -> Workspace:
     return Workspace(row[0], row[1], row[2], row[3], bool(row[4]), row[5], row[6])
 
 
+def make_alone(tx: Transaction) -> None:
+    """Wait for whoever else is making a workspace or its lines, and keep the others out until the commit."""
+    tx.rows("SELECT 1 /*pg FROM pg_advisory_xact_lock(hashtext('posthaste workspaces')) */")
+
+
 def add(tx: Transaction, workspace: Workspace) -> None:
     tx.run(
         """
