@@ -9,13 +9,14 @@ import pytest
 
 from fixtures.processes import Caller, Program, Site, caller, chosen_seed, site, until
 
-ROUNDS, EACH = 5, 40
+ROUNDS, EACH = 4, 30
 
 
-@pytest.mark.parametrize("role", ["serve", "worker"])
-def test_a_stop_in_the_middle_of_sending_leaves_nothing_in_between(role: str, database_url: str, tmp_path: Path) -> None:
-    if role == "worker" and not database_url:
-        pytest.skip("a worker beside an api needs PostgreSQL")
+@pytest.mark.parametrize(("role", "database"), [("serve", "sqlite"), ("serve", "postgres"), ("worker", "postgres")])
+def test_a_stop_in_the_middle_of_sending_leaves_nothing_in_between(
+    role: str, database: str, tmp_path: Path, request: pytest.FixtureRequest
+) -> None:
+    database_url = "" if database == "sqlite" else str(request.getfixturevalue("postgres_url"))
 
     async def main() -> None:
         random = Random(chosen_seed())
