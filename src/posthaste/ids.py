@@ -1,7 +1,8 @@
 """The only place that draws random values: ids, API keys, secrets.
 
-Ids are 24 lower-case hex digits: eight of seconds, then sixteen of randomness and order, the shape that clients of the hosted
-product store. Ids made by one process sort in the order in which they were made; across processes they sort by the second.
+Ids are 24 lower-case hex digits: eight of seconds, then sixteen of randomness and order, the shape that clients of
+the hosted product store. Ids made by one process sort in the order in which they were made; across processes they
+sort by the second.
 """
 
 import secrets
