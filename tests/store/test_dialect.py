@@ -8,6 +8,7 @@ from posthaste.store.dialect import (
     postgres_params,
     script_for_postgres,
     sqlite_params,
+    steps,
 )
 
 SAME = None
@@ -72,10 +73,16 @@ def test_translations_are_kept() -> None:
     assert for_sqlite("SELECT :kept") is for_sqlite("SELECT :kept")
 
 
-def test_an_insert_of_one_row_can_be_written_for_many() -> None:
-    rows = for_sqlite("INSERT INTO t (a, b, c)\nVALUES (:a, 'x:y', :c)\nON CONFLICT DO NOTHING").rows
-    assert rows is not None and rows.names == ("a", "c")
-    assert rows.text(2) == "INSERT INTO t (a, b, c)\nVALUES (?, 'x:y', ?), (?, 'x:y', ?)\nON CONFLICT DO NOTHING"
+def test_an_insert_of_one_row_is_written_for_many() -> None:
+    text = "INSERT INTO t (a, b, c)\nVALUES (:a, 'x:y%', :c)\nON CONFLICT DO NOTHING"
+    rows = [{"c": 10 * number, "a": number} for number in range(9)]
+    in_sqlite, in_postgres = for_sqlite(text).rows, for_postgres(text).rows
+    assert in_sqlite is not None and in_postgres is not None
+    eight, one = steps(in_sqlite, rows)
+    assert one == ("INSERT INTO t (a, b, c)\nVALUES (?, 'x:y%', ?)\nON CONFLICT DO NOTHING", [8, 80])
+    assert eight[0].count("(?, 'x:y%', ?)") == 8 and eight[1] == [v for n in range(8) for v in (n, 10 * n)]
+    assert list(steps(in_postgres, rows))[1][0] == "INSERT INTO t (a, b, c)\nVALUES (%s, 'x:y%%', %s)\nON CONFLICT DO NOTHING"
+    assert not list(steps(in_sqlite, []))
 
 
 @pytest.mark.parametrize(

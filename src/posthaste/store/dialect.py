@@ -6,9 +6,10 @@ are kept, so a statement costs a look-up each time but the first. Nothing here b
 """
 
 import re
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 from functools import lru_cache
+from itertools import chain
 from typing import cast
 
 import msgspec
@@ -40,9 +41,24 @@ class Rows:
     names: tuple[str, ...]
     tail: str
 
-    def text(self, count: int) -> str:
-        """Write the statement for `count` rows, with positional parameters."""
-        return self.head + ", ".join([self.row] * count) + self.tail
+
+#: How many rows go into one statement; few different numbers, so that the statements are prepared once and kept.
+_ROWS_A_STEP = (32, 8, 1)
+
+
+def steps(rows: Rows, params: Iterable[Params]) -> Iterator[tuple[str, list[object]]]:
+    """Return the statements, each with its positional parameters, that together insert all rows in order."""
+    values = [[one[name] for name in rows.names] for one in params]
+    start = 0
+    for count in _ROWS_A_STEP:
+        while len(values) - start >= count:
+            yield _for_many(rows, count), list(chain.from_iterable(values[start : start + count]))
+            start += count
+
+
+@lru_cache(maxsize=512)
+def _for_many(rows: Rows, count: int) -> str:
+    return rows.head + ", ".join([rows.row] * count) + rows.tail
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,13 +73,13 @@ class Statement:
 @lru_cache(maxsize=2048)
 def for_sqlite(sql: str) -> Statement:
     """Write a statement as SQLite reads it."""
-    return Statement(_TOKEN.sub(_sqlite_token, sql), _lists(sql), _rows(sql))
+    return Statement(_sqlite_text(sql), _lists(sql), _rows(sql, "?", _sqlite_text))
 
 
 @lru_cache(maxsize=2048)
 def for_postgres(sql: str) -> Statement:
     """Write a statement as psycopg and PostgreSQL read it."""
-    return Statement(_postgres_text(sql), _lists(sql))
+    return Statement(_postgres_text(sql), _lists(sql), _rows(sql, "%s", _postgres_text))
 
 
 def script_for_postgres(sql: str) -> str:
@@ -86,13 +102,13 @@ def postgres_params(statement: Statement, params: Params) -> Params:
     return {**params, **{name: _values(params, name) for name in statement.lists}}
 
 
-def _rows(sql: str) -> Rows | None:
+def _rows(sql: str, mark: str, translated: Callable[[str], str]) -> Rows | None:
     parts = _ROW.fullmatch(sql)
     if parts is None or not sql.lstrip().startswith("INSERT"):
         return None
     names = [token["name"] for token in _TOKEN.finditer(parts["row"]) if token["name"]]
-    row = _TOKEN.sub(lambda token: "?" if token["name"] else token[0], parts["row"])
-    return Rows(parts["head"], f"({row})", tuple(names), parts["tail"])
+    row = _TOKEN.sub(lambda token: mark if token["name"] else translated(token[0]), parts["row"])
+    return Rows(translated(parts["head"]), f"({row})", tuple(names), translated(parts["tail"]))
 
 
 def _values(params: Params, name: str) -> list[object]:
@@ -101,6 +117,10 @@ def _values(params: Params, name: str) -> list[object]:
 
 def _lists(sql: str) -> tuple[str, ...]:
     return tuple(dict.fromkeys(token["list"] for token in _TOKEN.finditer(sql) if token["list"]))
+
+
+def _sqlite_text(sql: str) -> str:
+    return _TOKEN.sub(_sqlite_token, sql)
 
 
 def _sqlite_token(token: re.Match[str]) -> str:

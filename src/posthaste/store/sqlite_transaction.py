@@ -6,20 +6,18 @@ the stores' business.
 
 import sqlite3
 from collections.abc import Callable, Iterable
-from itertools import chain
 from pathlib import Path
 from typing import Any, cast
 from urllib.parse import quote
 
 from posthaste.core.errors import SettingError
 from posthaste.ids import Ids
-from posthaste.store.dialect import Rows, for_sqlite, sqlite_params
+from posthaste.store.dialect import for_sqlite, sqlite_params, steps
 from posthaste.store.errors import StoreUnavailable, TransactionLost
 from posthaste.store.transaction import Params, Row
 
 _NOTHING: Params = {}
 _STATEMENTS_KEPT = 512
-_ROWS_A_STEP = (32, 8, 1)
 
 _LEAST_VERSION = (3, 35, 0)
 """RETURNING came with 3.35."""
@@ -67,16 +65,10 @@ class SqliteTransaction:
         statement = for_sqlite(sql)
         if statement.rows is None:
             self._connection.executemany(statement.text, [sqlite_params(statement, row) for row in rows])
-        else:
-            self._insert(statement.rows, [[row[name] for name in statement.rows.names] for row in rows])
-
-    def _insert(self, rows: Rows, values: list[list[object]]) -> None:
-        """Insert many rows a step: each step lets go of the interpreter's lock and has to wait for it again."""
-        for count in _ROWS_A_STEP:
-            text = rows.text(count)
-            while len(values) >= count:
-                self._connection.execute(text, list(chain.from_iterable(values[:count])))
-                del values[:count]
+            return
+        # Many rows a step, because each step lets go of the interpreter's lock and has to wait for it again.
+        for text, values in steps(statement.rows, rows):
+            self._connection.execute(text, values)
 
     def wake(self, topic: str) -> None:
         self.topics[topic] = None
