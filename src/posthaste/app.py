@@ -137,7 +137,9 @@ async def opened(settings: Settings, clock: Clock, ids: Ids) -> AsyncIterator[St
         make_folder(settings)
         if is_alone(settings):
             stack.callback(hold(settings.data))
-        store = await open_store(database_url(settings), clock, ids)
+        store = await open_store(
+            database_url(settings), clock, ids, writers=settings.write_threads, readers=settings.read_threads
+        )
         stack.push_async_callback(store.close)
         if is_alone(settings):
             await store.write(void_leases)

@@ -24,17 +24,27 @@ _SQLITE = "sqlite:///"
 _POSTGRES = ("postgresql://", "postgres://")
 
 
-async def open_store(url: str, clock: Clock, ids: Ids, *, migrate: bool = True, database_clock: bool = True) -> Store:
+async def open_store(
+    url: str,
+    clock: Clock,
+    ids: Ids,
+    *,
+    migrate: bool = True,
+    writers: int = 4,
+    readers: int = 2,
+    database_clock: bool = True,
+) -> Store:
     """Open a database and return its store, bringing its schema up to date first if asked to.
 
+    `writers` and `readers` are connections, each with a thread; SQLite has one writer, whatever is asked for.
     `database_clock` says whether `now` is PostgreSQL's clock or, as tests want, the injected one; SQLite has only that.
     """
     await asyncio.to_thread(_bring_up, url, apply=migrate)
     if is_postgres(url):
         from posthaste.store.postgres import PostgresStore
 
-        return await PostgresStore.open(url, clock, ids, database_clock=database_clock)
-    return SqliteStore(sqlite_path(url), clock, ids)
+        return await PostgresStore.open(url, clock, ids, writers=writers, readers=readers, database_clock=database_clock)
+    return SqliteStore(sqlite_path(url), clock, ids, readers=readers)
 
 
 def migrate(url: str) -> list[str]:

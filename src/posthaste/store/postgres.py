@@ -32,7 +32,9 @@ _LISTENING_WITHIN_S = 15.0
 class PostgresStore:
     """A database that this process shares with others."""
 
-    def __init__(self, url: str, clock: Clock, ids: Ids, *, database_clock: bool = True) -> None:
+    def __init__(
+        self, url: str, clock: Clock, ids: Ids, *, writers: int = WRITERS, readers: int = READERS, database_clock: bool = True
+    ) -> None:
         self._stopping = threading.Event()
         self._wakes = Wakes(report_to(asyncio.get_running_loop()))
 
@@ -41,15 +43,17 @@ class PostgresStore:
                 partial(connect, url), clock, ids, begin=begin, database_clock=database_clock, stopping=self._stopping
             )
 
-        self._writers = [runner(WRITING) for _ in range(WRITERS)]
+        self._writers = [runner(WRITING) for _ in range(writers)]
         self._writes = Lane("postgres-writer", self._writers, self._wakes)
-        self._reads = Lane("postgres-reader", [runner(READING) for _ in range(READERS)], self._wakes)
+        self._reads = Lane("postgres-reader", [runner(READING) for _ in range(readers)], self._wakes)
         self._listener = Listener(url, self._wakes, self._is_ours)
 
     @classmethod
-    async def open(cls, url: str, clock: Clock, ids: Ids, *, database_clock: bool = True) -> "PostgresStore":
+    async def open(
+        cls, url: str, clock: Clock, ids: Ids, *, writers: int = WRITERS, readers: int = READERS, database_clock: bool = True
+    ) -> "PostgresStore":
         """Open the store and wait until it hears other processes."""
-        store = cls(url, clock, ids, database_clock=database_clock)
+        store = cls(url, clock, ids, writers=writers, readers=readers, database_clock=database_clock)
         try:
             async with asyncio.timeout(_LISTENING_WITHIN_S):
                 await store._listener.begun()

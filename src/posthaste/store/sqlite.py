@@ -29,12 +29,13 @@ READERS = 2
 class SqliteStore:
     """A database file that this process alone writes."""
 
-    def __init__(self, path: Path, clock: Clock, ids: Ids) -> None:
+    def __init__(self, path: Path, clock: Clock, ids: Ids, *, readers: int = READERS) -> None:
         self._wakes = Wakes(report_to(asyncio.get_running_loop()))
         self._writer = SqliteRunner(connect_writer(path), clock, ids, begin="BEGIN IMMEDIATE")
-        readers = [SqliteRunner(connect_reader(path), clock, ids, begin="BEGIN") for _ in range(READERS)]
         self._writes = Lane("sqlite-writer", [self._writer], self._wakes, batch=BATCH)
-        self._reads = Lane("sqlite-reader", readers, self._wakes)
+        self._reads = Lane(
+            "sqlite-reader", [SqliteRunner(connect_reader(path), clock, ids, begin="BEGIN") for _ in range(readers)], self._wakes
+        )
 
     @property
     def commits(self) -> int:
