@@ -151,16 +151,17 @@ class World:
                 self.house.conclude(lookup, finding, owner=lookup.attempt.owner or "")
             self.lookups.clear()
             taken = self.house.write(claim, self.house.settings, ME, 64)
-            for one in (*self.claimed, *taken.claimed):
+            in_hand = [*self.claimed, *taken.claimed]
+            for one in in_hand:
                 if self.house.hand(one) == [True]:
                     self.arrived[one.attempt.id], self.seen_at[one.attempt.id] = True, self.house.clock.now
                     self.handed.append(one)
                     self.house.record(one, Accepted(self._name(one.attempt.id)))
             self.claimed.clear()
-            waits = [taken.next_in_ms, self.house.read(next_rescue_in_ms)]
-            if not taken.claimed and waits == [None, None]:
+            waits = [at for at in (taken.next_in_ms, self.house.read(next_rescue_in_ms)) if at is not None]
+            if not in_hand and not waits:
                 break
-            self.house.later(0 if taken.claimed else max(1, min(one for one in waits if one is not None)))
+            self.house.later(0 if in_hand else max(1, min(waits)))
 
 
 def nothing_arrived_twice(world: World) -> None:
