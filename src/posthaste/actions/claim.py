@@ -191,7 +191,7 @@ def _set_aside(tx: Transaction, decisions: Sequence[Decision]) -> None:
     moves = [one for one in decisions if isinstance(one, Relane)]
     if waits:
         messages.park(tx, [(w.message.id, w.until, w.reason if w.reason == "outcome_unknown" else None) for w in waits])
-        timeline.add(tx, [_held_entry(one) for one in waits])
+        timeline.add(tx, [_held_entry(one) for one in waits if one.reason != one.message.hold])
     if moves:
         messages.relane(tx, [(one.message.id, one.lane) for one in moves])
     if drops:

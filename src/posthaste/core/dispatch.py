@@ -16,6 +16,8 @@ from posthaste.core.lines import Device, Line
 from posthaste.core.messages import Lane, Message
 from posthaste.core.row import replace
 
+_ASK_AGAIN_MS = 1_000
+
 
 @dataclass(frozen=True, slots=True)
 class Send:
@@ -104,7 +106,8 @@ def _consider(message: Message, line: Line, about: Circumstances, now: int) -> D
         return Wait(message, opens_at, Reason.OUTSIDE_WINDOW)
     person = (message.workspace_id, message.address)
     if person in about.in_doubt:
-        return Wait(message, max(about.in_doubt[person], now + 1), Reason.OUTCOME_UNKNOWN)
+        # The outcome itself lets it go; asking again is only for safety, and often would keep the database busy.
+        return Wait(message, max(about.in_doubt[person], now + _ASK_AGAIN_MS), Reason.OUTCOME_UNKNOWN)
     return _consider_line(message, line, person not in about.known, now)
 
 

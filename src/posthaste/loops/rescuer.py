@@ -24,15 +24,32 @@ class Rescuer:
     def __init__(self, store: Store, settings: Settings, channels: Mapping[str, Channel], leases: Leases) -> None:
         self._store, self._settings, self._channels, self._leases = store, settings, channels, leases
         self._alarm = Alarm(store, "doubt")
+        self._tasks: set[asyncio.Task[None]] = set()
 
     async def run(self) -> None:
-        """Look whenever an attempt is due to be looked at."""
-        while True:
-            found = await self._store.write(rescue, self._settings, self._leases.owner, _AT_ONCE)
-            if found:
-                await asyncio.gather(*(self._look_up(one) for one in found))
-            in_ms = await self._store.read(next_rescue_in_ms)
-            await self._alarm.wait(self._settings.sweep_ms if in_ms is None else min(max(1, in_ms), self._settings.sweep_ms))
+        """Look whenever an attempt is due to be looked at. A device that is slow to answer holds up nobody else's."""
+        try:
+            while True:
+                if len(self._tasks) >= _AT_ONCE:
+                    await asyncio.wait(self._tasks, return_when=asyncio.FIRST_COMPLETED)
+                found = await self._store.write(rescue, self._settings, self._leases.owner, _AT_ONCE - len(self._tasks))
+                for one in found:
+                    self._begin(one)
+                in_ms = await self._store.read(next_rescue_in_ms)
+                await self._alarm.wait(self._settings.sweep_ms if in_ms is None else min(max(1, in_ms), self._settings.sweep_ms))
+        finally:
+            for task in self._tasks:
+                task.cancel()
+
+    def _begin(self, one: Lookup) -> None:
+        task = asyncio.get_running_loop().create_task(self._look_up(one))
+        self._tasks.add(task)
+        task.add_done_callback(self._end)
+
+    def _end(self, task: asyncio.Task[None]) -> None:
+        self._tasks.discard(task)
+        # What it found says when to look next.
+        self._alarm.ring()
 
     async def _look_up(self, one: Lookup) -> None:
         with self._leases.hold(one.attempt.id):
