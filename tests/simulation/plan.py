@@ -4,10 +4,11 @@ Only the seed's own dice are asked, in one order, so that a plan never depends o
 """
 
 from dataclasses import dataclass, field
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from random import Random
 from typing import Any
 
+from posthaste.core.windows import zone_named
 from posthaste.sandbox.numbers import scripted_numbers
 from posthaste.settings import DAY_MS, Settings
 
@@ -235,11 +236,17 @@ def _add_times(dice: Random, body: dict[str, Any], asked_at: int) -> None:
         body["scheduledDate"] = iso(asked_at + dice.choice((500, 20_000, HOUR_MS, DAY_MS, 2 * DAY_MS, -5_000)))
     if dice.random() < 0.5:
         body["timezone"] = zone
-        body["sendWindowStart"], body["sendWindowEnd"] = dice.choice(_HOURS)
+        body["sendWindowStart"], body["sendWindowEnd"] = dice.choice((*_HOURS, *[_closing(zone, asked_at)] * 3))
     if dice.random() < 0.3:
         body["allowedDaysOfWeek"] = sorted(dice.sample(range(7), dice.randint(1, 6)))
     if dice.random() < 0.3:
         body["validUntil"] = iso(asked_at + dice.choice((1_000, 40_000, HOUR_MS, 2 * DAY_MS, 6 * DAY_MS)))
+
+
+def _closing(timezone: str, asked_at: int) -> tuple[str, str]:
+    """Return a window that is open at a moment and closes within a minute of it."""
+    now = datetime.fromtimestamp(asked_at / 1000, zone_named(timezone))
+    return f"{now - timedelta(minutes=3):%H:%M}", f"{now + timedelta(minutes=1):%H:%M}"
 
 
 def iso(at: int) -> str:
