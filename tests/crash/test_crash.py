@@ -27,8 +27,7 @@ def test_nothing_is_lost_or_doubled_when_the_server_is_killed_on_sqlite(tmp_path
             async with caller([server]) as calls, asyncio.TaskGroup() as group:
                 group.create_task(traffic.post_all(calls))
                 for _ in range(KILLS):
-                    traffic.allow(MESSAGES // KILLS)
-                    await _let_live(made, server, random)
+                    await _let_live(made, traffic, [server], random)
                     server.kill()
                     server.start()
             await _finish(made, traffic, [server], f"{KILLS} kills", began)
@@ -50,9 +49,8 @@ def test_nothing_is_lost_or_doubled_when_workers_and_api_are_killed_on_postgres(
             async with caller([api]) as calls, asyncio.TaskGroup() as group:
                 group.create_task(traffic.post_all(calls))
                 for number in range(KILLS):
-                    traffic.allow(MESSAGES // KILLS)
                     victims = random.sample(workers, random.choice([1, 2])) + [api] * (number in api_kills)
-                    await _let_live(made, victims[0], random)
+                    await _let_live(made, traffic, victims, random)
                     for victim in victims:
                         victim.kill()
                         victim.start()
@@ -85,13 +83,16 @@ def test_nothing_is_lost_or_doubled_when_every_connection_to_the_database_is_cut
     asyncio.run(main())
 
 
-async def _let_live(made: Site, victim: Program, random: Random) -> None:
-    """Let a process live until the moment of its death: before it is ready, in the middle of a send, or at any time."""
+async def _let_live(made: Site, traffic: Traffic, victims: Sequence[Program], random: Random) -> None:
+    """Let processes live until the moment of their death: before they are ready, in the middle of a send, or at any time."""
     if random.random() < 0.1:
+        traffic.allow(MESSAGES // KILLS)
         await asyncio.sleep(random.uniform(0.0, 0.5))
         return
-    await victim.ready()
-    if random.random() < 0.6:
+    for victim in victims:
+        await victim.ready()
+    traffic.allow(MESSAGES // KILLS)
+    if random.random() < 0.7:
         latest = time.monotonic() + 1.0
         await until(lambda: _is_sending(made) or time.monotonic() > latest, "something is being sent")
     # Not a wait for anything: the moment of death is what is random here.
