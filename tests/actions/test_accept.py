@@ -127,6 +127,16 @@ def test_without_a_line_nothing_is_accepted(house: House) -> None:
     assert house.count("leads") == 0
 
 
+def test_the_line_is_asked_for_before_the_rest_of_a_request_is_read(house: House) -> None:
+    with pytest.raises(PosthasteError) as error:
+        house.read(check_lines, house.workspace.id, None, None)
+    assert error.value.code == "NO_ACTIVE_LINES"
+    house.add_line()
+    house.read(check_lines, house.workspace.id, None, None)
+    with pytest.raises(PosthasteError):
+        house.read(check_lines, house.workspace.id, MessageType.SMS, None)
+
+
 @pytest.mark.parametrize(
     ("which", "code"), [("foreign", "LINE_NOT_FOUND"), ("closed", "LINE_INACTIVE"), ("sms", "LINE_TYPE_MISMATCH")]
 )

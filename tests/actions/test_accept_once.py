@@ -1,11 +1,12 @@
 """Never twice: idempotency keys, and the guard against sending the same again by a hasty click."""
 
 import pytest
-from builders import House, a_house, a_sending, accepted, messages_of, refused
+from builders import House, Submission, a_house, a_sending, accepted, messages_of, refused
 
 from fixtures.rows import DAY, HOUR, MINUTE, NOON, SECOND
 from posthaste.actions.accept import Skipped
 from posthaste.actions.sweep import sweep
+from posthaste.actions.workspaces import make_workspace
 from posthaste.core.messages import MessageType
 from posthaste.core.outcomes import Accepted, Ambiguous, Refusal, Rejected
 from posthaste.core.windows import Window
@@ -52,15 +53,20 @@ def test_a_repeat_with_another_body_is_a_mismatch(any_house: House) -> None:
 
 
 def test_a_key_belongs_to_its_workspace(house: House) -> None:
-    from builders import Submission
-
-    from posthaste.actions.workspaces import make_workspace
-
     other = house.write(make_workspace, "Other")
     house.add_line()
     house.add_line(workspace=other)
     results = house.accept(house.keyed("key", a_sending()), Submission(other, a_sending(2), "key", "other body"))
     assert [accepted(one).is_replayed for one in results] == [False, False]
+
+
+def test_a_key_whose_first_use_has_no_answer_yet_is_a_conflict(any_house: House) -> None:
+    any_house.add_line()
+    asked = any_house.keyed("key", a_sending())
+    any_house.accept(asked)
+    any_house.write(lambda tx: tx.run("UPDATE idempotency_keys SET answer = ''"))
+    error = refused(any_house.accept(asked)[0])
+    assert (error.status, error.code) == (409, "IDEMPOTENCY_IN_PROGRESS")
 
 
 def test_a_refusal_uses_no_key_up(any_house: House) -> None:

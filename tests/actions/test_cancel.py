@@ -1,7 +1,7 @@
 """Cancelling: as long as nothing was handed over, and not a moment longer."""
 
 import pytest
-from builders import House, a_sending, accepted, messages_of
+from builders import House, Submission, a_sending, accepted, messages_of
 
 from fixtures.rows import HOUR, NOON
 from posthaste.actions.workspaces import make_workspace
@@ -72,8 +72,6 @@ def test_what_was_handed_over_cannot_be_called_back(any_house: House, outcome: O
 
 
 def test_another_workspaces_message_is_not_found(house: House) -> None:
-    from builders import Submission
-
     other = house.write(make_workspace, "Other")
     house.add_line(workspace=other)
     (result,) = house.accept(Submission(other, a_sending(), None, ""))

@@ -142,6 +142,26 @@ def test_an_error_before_the_answer_stands(any_house: House) -> None:
     assert any_house.status(claimed.message.id) == "delivered"
 
 
+def test_an_address_that_turns_out_to_be_off_the_channel_gives_way_to_the_next(any_house: House) -> None:
+    line = any_house.add_line()
+    message_id = any_house.send(alt_phones=(phone(7), None, None))
+    for address in (phone(1), phone(7)):
+        claimed = any_house.begin()
+        assert claimed.attempt.address == address
+        any_house.receive(line.device_id, Echo(f"guid-{address}", 7, claimed.attempt.marker, error="22", is_off_channel=True))
+    message = any_house.view(message_id).message
+    assert (message.status, message.checked_addresses) == ("fallback", (phone(1), phone(7)))
+    assert any_house.line(line.id).usage_total == 0
+
+
+def test_an_address_that_was_taken_first_is_not_given_up_for_another(any_house: House) -> None:
+    line = any_house.add_line()
+    message_id = any_house.send(alt_phones=(phone(7), None, None))
+    any_house.deliver(Accepted("guid"))
+    any_house.receive(line.device_id, Receipt("guid", error="22", is_off_channel=True))
+    assert (any_house.status(message_id), any_house.line(line.id).usage_total) == ("failed", 1)
+
+
 def test_an_echo_ends_a_doubt(any_house: House) -> None:
     line = any_house.add_line()
     any_house.send()

@@ -4,9 +4,10 @@ import pytest
 from builders import House, a_sending, messages_of, phone
 
 from fixtures.rows import DAY, HOUR, MIDNIGHT, NOON, SECOND
+from posthaste.actions.record import Report, record
 from posthaste.core.lifecycle import Status
 from posthaste.core.messages import Lane
-from posthaste.core.outcomes import Accepted, Ambiguous, Deferred, Outcome, Refusal, Rejected
+from posthaste.core.outcomes import Absent, Accepted, Ambiguous, Deferred, Outcome, Refusal, Rejected
 from posthaste.core.signals import Inbound
 
 GREEN = Rejected(Refusal.NOT_ON_CHANNEL, "green")
@@ -113,8 +114,6 @@ def test_a_gap_that_a_later_send_has_begun_is_not_given_back_with_an_earlier_one
     assert until == NOON + 46 * SECOND + 1 + 45 * SECOND
     any_house.later(3 * SECOND)
     (found,) = any_house.rescue()
-    from posthaste.core.outcomes import Absent
-
     any_house.conclude(found, Absent())
     assert any_house.line(line.id).contact_free_at == until
     assert any_house.line(line.id).usage_new == 1
@@ -260,6 +259,17 @@ def test_a_message_that_was_cancelled_before_the_hand_over_stays_so(any_house: H
     assert any_house.codes(message_id)[-2:] == ["cancelled", "released"]
 
 
+def test_a_cancelled_message_moves_to_no_other_address(house: House) -> None:
+    house.add_line()
+    message_id = house.send(alt_phones=(phone(7), None, None))
+    (claimed,) = house.claim()
+    house.cancel(message_id)
+    house.record(claimed, GREEN, None)
+    message = house.view(message_id).message
+    assert (message.status, message.address) == ("cancelled", phone(1))
+    assert house.codes(message_id)[-1] == "released"
+
+
 @pytest.mark.parametrize("outcome", [REFUSED, GREEN, BUSY, AWAY])
 def test_a_worker_that_lost_its_attempt_cannot_end_the_message_of_another(any_house: House, outcome: Outcome) -> None:
     line = any_house.add_line()
@@ -280,8 +290,6 @@ def test_a_worker_that_lost_its_attempt_cannot_end_the_message_of_another(any_ho
 
 def test_a_late_yes_to_an_attempt_that_was_given_up_stops_the_next(any_house: House) -> None:
     """The call took longer than anybody believed possible: the text is there, and must not go a second time."""
-    from posthaste.core.outcomes import Absent
-
     line = any_house.add_line(arrival_ms=SECOND)
     message_id = any_house.send()
     slow = any_house.begin()
@@ -297,9 +305,22 @@ def test_a_late_yes_to_an_attempt_that_was_given_up_stops_the_next(any_house: Ho
     assert any_house.device(line.device_id).in_flight == 0
 
 
-def test_a_batch_of_answers_is_recorded_each_by_itself(any_house: House) -> None:
-    from posthaste.actions.record import Report, record
+def test_a_second_attempt_whose_worker_died_is_not_looked_for_once_the_first_has_arrived(house: House) -> None:
+    line = house.add_line(arrival_ms=SECOND)
+    message_id = house.send()
+    slow = house.begin()
+    house.later(20 * SECOND)
+    (found,) = house.rescue()
+    house.conclude(found, Absent())
+    house.begin()
+    house.record(slow, Accepted("guid"))
+    house.later(20 * SECOND)
+    assert house.rescue() == []
+    assert (house.status(message_id), house.device(line.device_id).in_flight) == ("sent", 0)
+    assert "released" not in house.codes(message_id), "it was handed over"
 
+
+def test_a_batch_of_answers_is_recorded_each_by_itself(any_house: House) -> None:
     lines = [any_house.add_line() for _ in range(3)]
     any_house.accept(*(a_sending(number, from_line_id=line.id) for number, line in enumerate(lines)))
     claimed = any_house.claim()

@@ -15,7 +15,8 @@ from posthaste.core.errors import NotFound
 from posthaste.core.holds import explain
 from posthaste.core.lines import Device, Line
 from posthaste.core.messages import Lane, Message
-from posthaste.core.outcomes import Accepted, Deferred
+from posthaste.core.outcomes import Accepted, Deferred, Refusal, Rejected
+from posthaste.core.row import replace
 from posthaste.core.windows import Window
 from posthaste.ids import Ids
 from posthaste.store import devices, lines, messages
@@ -143,8 +144,6 @@ def test_a_list_shows_nothing_of_others(any_house: House) -> None:
 
 @pytest.mark.parametrize("status", ["sent", "failed", "cancelled", "sending", "pending"])
 def test_a_list_can_be_of_one_status(any_house: House, status: str) -> None:
-    from posthaste.core.outcomes import Refusal, Rejected
-
     any_house.add_line()
     made = {"sent": any_house.send(1)}
     any_house.deliver()
@@ -213,8 +212,6 @@ async def _listed(rows: Rows, status: str) -> list[str]:
 
 @given(st.lists(st.tuples(some_messages, some_lines, some_devices), min_size=1, max_size=5))
 def test_a_list_by_status_holds_exactly_those_that_show_it(drawn: Rows) -> None:
-    from posthaste.core.row import replace
-
     rows = [
         (replace(m, id=f"m{n}", line_id=f"l{n}"), replace(li, id=f"l{n}", device_id=f"d{n}"), replace(d, id=f"d{n}"))
         for n, (m, li, d) in enumerate(drawn)

@@ -173,6 +173,23 @@ def test_what_a_look_up_means(finding: Finding, one: Look, verdict: Verdict | Lo
     assert judge_finding(finding, one, RULES, 2_000) == verdict
 
 
+@pytest.mark.parametrize(
+    ("others", "verdict"),
+    [
+        (("+2",), NextAddress("+2", "green")),
+        ((), Finish(Step.FALL_BACK, "NOT_ON_IMESSAGE", "green", Accepted("guid"), never_left=True)),
+        # Nothing may be sent any more: the message was called unknown.
+        (None, Finish(Step.FAIL, "NOT_ON_CHANNEL", "green", Accepted("guid"))),
+    ],
+)
+def test_a_send_that_is_found_off_the_channel_gives_way_to_the_next_address(
+    others: tuple[str, ...] | None, verdict: Verdict
+) -> None:
+    found = Found(Accepted("guid"), Rejected(Refusal.NOT_ON_CHANNEL, "green"))
+    one = Look(can_find=True, asked_at=NOON, arrives_until=NOON, looks=0, tried=1, other_addresses=others)
+    assert judge_finding(found, one, RULES, 2_000) == verdict
+
+
 def test_looks_come_less_and_less_often() -> None:
     far = NOON - 500_000
     waits = []
