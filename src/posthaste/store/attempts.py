@@ -68,7 +68,7 @@ def by_ids(tx: Transaction, ids: Collection[str]) -> dict[str, Attempt]:
 
 
 def of_message(tx: Transaction, message_id: str) -> list[Attempt]:
-    rows = tx.rows(f"SELECT {_COLUMNS} FROM attempts WHERE message_id = :id ORDER BY number", {"id": message_id})
+    rows = tx.rows(f"SELECT {_COLUMNS} FROM attempts WHERE message_id = :id ORDER BY claimed_at, id", {"id": message_id})
     return [_attempt(row) for row in rows]
 
 
