@@ -221,17 +221,66 @@ def _set_slots(tx: Transaction, device_id: str, slots: int) -> None:
 
 
 @contextmanager
-def a_house(url: str = "inline", **settings: Any) -> Iterator[House]:
-    """Open a house on a fresh database."""
-    clock, ids = SetClock(), Ids()
+def a_house(**settings: Any) -> Iterator[House]:
+    """Open a house on SQLite in memory."""
+    clock = SetClock()
     with asyncio.Runner() as runner:
-        store: Store = (
-            InlineStore(clock, ids) if url == "inline" else runner.run(open_store(url, clock, ids, database_clock=False))
-        )
+        store = InlineStore(clock, Ids())
         try:
-            house = House(store, clock, Settings(**settings), runner)
-            store.on_wake("*", house.woken.append)
-            yield house
-            house.read(invariants.check)
+            with furnished(store, clock, runner, **settings) as house:
+                yield house
         finally:
             runner.run(store.close())
+
+
+@contextmanager
+def furnished(store: Store, clock: SetClock, runner: asyncio.Runner, **settings: Any) -> Iterator[House]:
+    """Furnish a house in an empty store, and see in the end that all is in order."""
+    house = House(store, clock, Settings(**settings), runner)
+    forget = store.on_wake("*", house.woken.append)
+    try:
+        yield house
+        house.read(invariants.check)
+    finally:
+        forget()
+
+
+@dataclass
+class Ground:
+    """A PostgreSQL database on which one house after the other is built: to empty one is ten times faster than to make one."""
+
+    store: Store
+    clock: SetClock
+    runner: asyncio.Runner
+
+    @contextmanager
+    def house(self) -> Iterator[House]:
+        self.clock.now = NOON
+        self.runner.run(self.store.write(_empty))
+        with furnished(self.store, self.clock, self.runner) as house:
+            yield house
+
+
+@contextmanager
+def a_ground(url: str) -> Iterator[Ground]:
+    clock = SetClock()
+    with asyncio.Runner() as runner:
+        store = runner.run(open_store(url, clock, Ids(), database_clock=False))
+        try:
+            yield Ground(store, clock, runner)
+        finally:
+            runner.run(store.close())
+
+
+def _empty(tx: Transaction) -> None:
+    names = """
+        SELECT table_name FROM information_schema.tables
+        WHERE table_schema = current_schema() AND table_type = 'BASE TABLE' AND table_name <> 'schema_migrations'
+    """
+    tables = sorted({str(row[0]) for row in tx.rows(names)} - {*_REFERRED_TO})
+    for table in (*tables, *_REFERRED_TO):
+        tx.run(f"DELETE FROM {table}")
+
+
+#: Tables that others refer to, so that they are emptied last.
+_REFERRED_TO = ("lines", "devices", "workspaces")

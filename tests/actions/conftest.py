@@ -3,7 +3,9 @@
 from collections.abc import Iterator
 
 import pytest
-from builders import House, a_house
+from builders import Ground, House, a_ground, a_house
+
+from fixtures.postgres_server import PostgresServer
 
 
 @pytest.fixture
@@ -13,8 +15,15 @@ def house() -> Iterator[House]:
         yield house
 
 
+@pytest.fixture(scope="session")
+def ground(postgres_server: PostgresServer) -> Iterator[Ground]:
+    """The one PostgreSQL database of this folder."""
+    with postgres_server.database() as url, a_ground(url) as ground:
+        yield ground
+
+
 @pytest.fixture(params=["sqlite", "postgres"])
 def any_house(request: pytest.FixtureRequest) -> Iterator[House]:
     """A house on each database, for what must not differ."""
-    with a_house("inline" if request.param == "sqlite" else request.getfixturevalue("postgres_url")) as house:
+    with a_house() if request.param == "sqlite" else request.getfixturevalue("ground").house() as house:
         yield house

@@ -206,7 +206,7 @@ OFTEN = ["go", "go", "go", "answer", "claim", "hand", "wait", "wait", "rescue", 
 
 
 # Walks are long and shrinking one takes minutes; its steps are noted instead.
-@settings(max_examples=40, deadline=None, phases=(Phase.explicit, Phase.reuse, Phase.generate))
+@settings(max_examples=30, deadline=None, phases=(Phase.explicit, Phase.reuse, Phase.generate))
 @given(st.lists(st.tuples(st.sampled_from(VERBS + OFTEN), st.integers(0, 209)), min_size=30, max_size=60))
 def test_no_walk_breaks_a_promise(steps: list[tuple[str, int]]) -> None:
     with a_house(arrival_ms=ARRIVAL) as house:
