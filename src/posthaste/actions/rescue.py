@@ -89,6 +89,9 @@ def conclude(tx: Transaction, settings: Settings, owner: str, sighting: Sighting
         if any(holder != attempt.id for (device_id, _), holder in holders.items() if device_id == attempt.device_id):
             # It was given to another attempt while we were looking; the next look-up passes it over.
             return Ruling(LookAgain(tx.now + 1, "what was found belongs to another attempt"), _SOURCE)
+        if message.status == Status.UNKNOWN and isinstance(finding, Found) and attempts.has_rival(tx, attempt):
+            # It may be that one's, with the same words; taking it would make that one go out a second time.
+            return Ruling(LookAgain(tx.now + settings.look_every_ms, "another send to the person is under way"), _SOURCE)
         look = Look(
             sighting.can_find,
             sighting.asked_at,

@@ -206,6 +206,30 @@ def bound_ids(tx: Transaction, device_id: str, attempt_id: str, address: str) ->
     return frozenset(row[0] for row in rows)
 
 
+def has_rival(tx: Transaction, attempt: Attempt) -> bool:
+    """Tell whether another send to the same person through the same device is handed over and not answered yet.
+
+    Served by attempts_in_doubt_for.
+    """
+    row = tx.one(
+        """
+        SELECT 1
+        FROM attempts AS a
+        JOIN messages AS m ON m.id = a.message_id
+        WHERE a.workspace_id = :workspace_id AND a.address = :address AND a.state <> 'done'
+            AND a.state = 'handed' AND a.device_id = :device_id AND a.id <> :id AND m.status = 'sending'
+        LIMIT 1
+        """,
+        {
+            "workspace_id": attempt.workspace_id,
+            "address": attempt.address,
+            "device_id": attempt.device_id,
+            "id": attempt.id,
+        },
+    )
+    return row is not None
+
+
 def look_now(tx: Transaction, device_id: str) -> int:
     """Have a device's attempts in doubt looked up at once."""
     return tx.run(
