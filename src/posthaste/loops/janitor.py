@@ -1,10 +1,16 @@
-"""Keep house: forget, every minute, what has served its time."""
+"""Keep house, every minute: end what has waited too long, and forget what has served its time."""
 
 import asyncio
+from collections.abc import Callable
+from typing import Concatenate, ParamSpec
 
+from posthaste.actions.expire import expire
 from posthaste.actions.sweep import sweep
 from posthaste.settings import Settings
 from posthaste.store.base import Store
+from posthaste.store.transaction import Transaction
+
+P = ParamSpec("P")
 
 _EVERY_S = 60.0
 _ROUNDS = 100
@@ -18,7 +24,12 @@ class Janitor:
 
     async def run(self) -> None:
         while True:
-            for _ in range(_ROUNDS):
-                if not await self._store.write(sweep, self._settings):
-                    break
+            await self._exhaust(expire)
+            await self._exhaust(sweep, self._settings)
             await asyncio.sleep(_EVERY_S)
+
+    async def _exhaust(self, duty: Callable[Concatenate[Transaction, P], bool], *args: P.args, **kwargs: P.kwargs) -> None:
+        """Repeat a duty while there is more of it, a bounded number of times."""
+        for _ in range(_ROUNDS):
+            if not await self._store.write(duty, *args, **kwargs):
+                return

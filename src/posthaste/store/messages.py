@@ -310,6 +310,20 @@ def _by_workspace(people: Iterable[tuple[str, str]]) -> list[tuple[str, list[str
     return list(found.items())
 
 
+def expired(tx: Transaction, limit: int) -> list[tuple[str, str]]:
+    """Return waiting messages past their time, as (id, line id). Served by messages_expiring."""
+    rows = tx.rows(
+        """
+        SELECT id, line_id FROM messages
+        WHERE status = 'waiting' AND expires_at <= :now
+        ORDER BY expires_at
+        LIMIT :limit
+        """,
+        {"now": tx.now, "limit": limit},
+    )
+    return [(row[0], row[1]) for row in rows]
+
+
 def devices_waiting_for(tx: Transaction, workspace_id: str, address: str) -> list[str]:
     """Return the devices through which messages to one person wait."""
     rows = tx.rows(

@@ -198,6 +198,8 @@ CREATE TABLE messages (
 );
 -- Claim: the first due messages of one line and lane. Messages scheduled for later stand behind `due_at <= now`.
 CREATE INDEX messages_due ON messages (line_id, lane, due_at, id) WHERE status = 'waiting';
+-- Expiring what waits on a line that no claim looks at.
+CREATE INDEX messages_expiring ON messages (expires_at) WHERE status = 'waiting';
 -- Re-laning and cancelling what waits for one person.
 CREATE INDEX messages_waiting_for ON messages (workspace_id, address) WHERE status = 'waiting';
 -- The list, newest first, and its filters.
