@@ -14,6 +14,7 @@ _WITH_END = frozenset(
 _LIMITS = frozenset({"daily_limit", "new_conversation_limit"})
 _STILL = frozenset({"line_down", "line_inactive"})
 _DOUBLE_SEND_MS = 60_000
+_SWEPT_WITHIN_MS = 120_000
 
 
 def judge_outcomes(evidence: Evidence) -> Iterator[str]:
@@ -45,6 +46,8 @@ def _ends_or_waits(evidence: Evidence, view: MessageView) -> Iterator[str]:
         return
     if message.status == Status.SENDING:
         yield f"{_name(view)} is still sending"
+    elif evidence.now > message.expires_at + _SWEPT_WITHIN_MS:
+        yield f"{_name(view)} should have expired at {message.expires_at}"
     elif hold is None or hold.reason is None:
         yield f"{_name(view)} may go, and nobody sends it"
     elif hold.until is None and hold.reason in _LIMITS and 0 in _limits_of(evidence, view):

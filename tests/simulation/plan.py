@@ -103,7 +103,7 @@ def make_plan(seed: int) -> Plan:
         seed=seed,
         began_at=began_at,
         workers=dice.choice((1, 1, 1, 2)),
-        steady_for_ms=400_000 if dice.random() < 0.03 else 0,
+        steady_for_ms=200_000 if dice.random() < 0.02 else 0,
         settings=_settings(dice),
         weather=_weather(dice),
         macs=macs,
@@ -116,10 +116,10 @@ def make_plan(seed: int) -> Plan:
 def _settings(dice: Random) -> Settings:
     return Settings(
         sandbox=False,
-        sweep_ms=dice.choice((1_000, 5_000, 20_000)),
+        sweep_ms=dice.choice((1_000, 5_000, 20_000, 20_000)),
         attempts_max=dice.choice((2, 3, 5)),
-        health_every_ms=dice.choice((30_000, 60_000)),
-        poll_every_ms=dice.choice((60_000, 120_000)),
+        health_every_ms=dice.choice((30_000, 120_000, 300_000)),
+        poll_every_ms=dice.choice((60_000, 300_000)),
         batch_max=dice.choice((1, 2, 64)),
         claim_batch=dice.choice((1, 64)),
         sticky_lines=dice.random() < 0.8,
@@ -160,7 +160,7 @@ def _mac(dice: Random, number: int) -> MacPlan:
     return MacPlan(
         phone=f"+1646223092{number}",
         private_api=has_private_api,
-        macos=dice.choice(("15.6", "26.1")) if has_private_api or dice.random() < 0.1 else "15.6",
+        macos=dice.choice(("15.6", "26.1")) if has_private_api or dice.random() < 0.03 else "15.6",
         gap_ms=dice.choice((0, 0, 30_000)),
         check_gap_ms=dice.choice((0, 3_000)),
         arrival_ms=dice.choice((10_000, 150_000)),
@@ -240,7 +240,7 @@ def _add_times(dice: Random, body: dict[str, Any], asked_at: int) -> None:
     if dice.random() < 0.3:
         body["allowedDaysOfWeek"] = sorted(dice.sample(range(7), dice.randint(1, 6)))
     if dice.random() < 0.3:
-        body["validUntil"] = iso(asked_at + dice.choice((1_000, 40_000, HOUR_MS, 2 * DAY_MS, 6 * DAY_MS)))
+        body["validUntil"] = iso(asked_at + dice.choice((1_000, 5_000, 40_000, 400_000, HOUR_MS, 2 * DAY_MS, 6 * DAY_MS)))
 
 
 def _closing(timezone: str, asked_at: int) -> tuple[str, str]:

@@ -47,6 +47,10 @@ class Outlook:
         # Nothing at all to come: the story is over as soon as the town looks.
         return wakes_s if next_s == _NEVER else max(wakes_s, min(next_s, town.plan.last_at_ms / 1000))
 
+    def look_anew(self) -> None:
+        """Forget what was planned: something changed of which the database does not know."""
+        self._seen_commit = -1
+
     def is_quiet(self) -> bool:
         """Tell whether nothing is under way and nothing will be."""
         town = self._town
@@ -67,7 +71,7 @@ class Outlook:
         if held:
             return None
         (ready,) = ask("SELECT min(ready_at) FROM devices WHERE ready_at IS NOT NULL").fetchone()
-        ailing = ask("SELECT id, health_due_at FROM devices WHERE state <> 'up' OR failures > 0")
+        ailing = ask("SELECT id, health_due_at FROM devices WHERE state <> 'up'")
         # A Mac that is really down is pinged in vain until it is up again, which is an event of the town.
         pings = [due for device_id, due in ailing if self._town.world.macs[device_id].is_up]
         at = min((one for one in (look_at, ready, *pings) if one is not None), default=None)

@@ -148,6 +148,7 @@ class Town:
     def mac_up(self, mac: int) -> None:
         device_id = self.device_ids[mac]
         self.trace.say("mac", f"{mac} is up again")
+        self.outlook.look_anew()
         self.network.cut_off.pop(device_id, None)
         self.network.note_trouble(device_id)
         self.world.record(MacTurned(device_id, True))
