@@ -12,7 +12,6 @@ from posthaste.actions.show import MessageView, views_of
 from posthaste.settings import Settings
 from posthaste.store.base import Store
 from posthaste.store.gather import Gatherer
-from posthaste.store.opening import is_postgres
 from posthaste.store.transaction import Transaction
 
 
@@ -33,8 +32,7 @@ def accepting(store: Store, settings: Settings) -> Batch:
     async def run(submissions: Sequence[Submission]) -> Sequence[Taken | Exception]:
         return await store.write(take, settings, submissions)
 
-    at_once = max(1, settings.write_threads // 2) if is_postgres(settings.database_url) else 1
-    return Gatherer(run, settings.batch_max, at_once)
+    return Gatherer(run, settings.batch_max)
 
 
 def take(tx: Transaction, settings: Settings, submissions: Sequence[Submission]) -> list[Taken | Exception]:

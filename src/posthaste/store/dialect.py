@@ -6,7 +6,7 @@ are kept, so a statement costs a look-up each time but the first. Nothing here b
 """
 
 import re
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from functools import lru_cache
 from itertools import chain
@@ -63,7 +63,10 @@ def _for_many(rows: Rows, count: int) -> str:
 
 @dataclass(frozen=True, slots=True)
 class Statement:
-    """A translated text, and which of its parameters are lists; `rows` if it inserts one row and could as well many."""
+    """A translated text, and which of its parameters are lists; `rows` if it could as well insert many (SQLite only).
+
+    psycopg sends `executemany` in one go and keeps short statements parsed; there one long statement costs more.
+    """
 
     text: str
     lists: tuple[str, ...]
@@ -73,13 +76,13 @@ class Statement:
 @lru_cache(maxsize=2048)
 def for_sqlite(sql: str) -> Statement:
     """Write a statement as SQLite reads it."""
-    return Statement(_sqlite_text(sql), _lists(sql), _rows(sql, "?", _sqlite_text))
+    return Statement(_TOKEN.sub(_sqlite_token, sql), _lists(sql), _rows(sql))
 
 
 @lru_cache(maxsize=2048)
 def for_postgres(sql: str) -> Statement:
     """Write a statement as psycopg and PostgreSQL read it."""
-    return Statement(_postgres_text(sql), _lists(sql), _rows(sql, "%s", _postgres_text))
+    return Statement(_postgres_text(sql), _lists(sql))
 
 
 def script_for_postgres(sql: str) -> str:
@@ -102,13 +105,13 @@ def postgres_params(statement: Statement, params: Params) -> Params:
     return {**params, **{name: _values(params, name) for name in statement.lists}}
 
 
-def _rows(sql: str, mark: str, translated: Callable[[str], str]) -> Rows | None:
+def _rows(sql: str) -> Rows | None:
     parts = _ROW.fullmatch(sql)
     if parts is None or not sql.lstrip().startswith("INSERT"):
         return None
     names = [token["name"] for token in _TOKEN.finditer(parts["row"]) if token["name"]]
-    row = _TOKEN.sub(lambda token: mark if token["name"] else translated(token[0]), parts["row"])
-    return Rows(translated(parts["head"]), f"({row})", tuple(names), translated(parts["tail"]))
+    row = _TOKEN.sub(lambda token: "?" if token["name"] else token[0], parts["row"])
+    return Rows(parts["head"], f"({row})", tuple(names), parts["tail"])
 
 
 def _values(params: Params, name: str) -> list[object]:
@@ -117,10 +120,6 @@ def _values(params: Params, name: str) -> list[object]:
 
 def _lists(sql: str) -> tuple[str, ...]:
     return tuple(dict.fromkeys(token["list"] for token in _TOKEN.finditer(sql) if token["list"]))
-
-
-def _sqlite_text(sql: str) -> str:
-    return _TOKEN.sub(_sqlite_token, sql)
 
 
 def _sqlite_token(token: re.Match[str]) -> str:

@@ -1,8 +1,7 @@
 """Calls that arrive together share one transaction.
 
-While a batch is with the database the next one collects; nobody waits for a batch to fill. PostgreSQL takes several
-batches at once, SQLite one. A batch runs in a task of its own, so a caller that is cancelled (its client hung up) leaves
-the transaction whole.
+While one batch is with the database the next one collects; nobody waits for a batch to fill. The batch runs in a
+task of its own, so a caller that is cancelled (its client hung up) leaves the transaction whole.
 """
 
 import asyncio
@@ -18,26 +17,19 @@ Got = TypeVar("Got")
 class Gatherer(Generic[Ask, Got]):
     """Runs `run` over lists of what single callers ask."""
 
-    def __init__(
-        self, run: Callable[[Sequence[Ask]], Awaitable[Sequence[Got | Exception]]], batch_max: int, at_once: int = 1
-    ) -> None:
+    def __init__(self, run: Callable[[Sequence[Ask]], Awaitable[Sequence[Got | Exception]]], batch_max: int) -> None:
         self._run = run
         self._batch_max = batch_max
-        self._at_once = at_once
         self._waiting: list[tuple[Ask, asyncio.Future[Got]]] = []
-        self._working = 0
-        self._tasks: set[asyncio.Task[None]] = set()
+        self._task: asyncio.Task[None] | None = None
 
     async def ask(self, ask: Ask) -> Got:
         """Return the result for one, or raise its error."""
         loop = asyncio.get_running_loop()
         future: asyncio.Future[Got] = loop.create_future()
         self._waiting.append((ask, future))
-        if self._working < self._at_once:
-            self._working += 1
-            task = loop.create_task(self._work())
-            self._tasks.add(task)
-            task.add_done_callback(self._tasks.discard)
+        if self._task is None:
+            self._task = loop.create_task(self._work())
         return await future
 
     async def _work(self) -> None:
@@ -46,12 +38,9 @@ class Gatherer(Generic[Ask, Got]):
                 batch = self._waiting[: self._batch_max]
                 del self._waiting[: self._batch_max]
                 await self._answer(batch)
-        except BaseException:
-            self._let_go()
-            raise
         finally:
-            # In the same step as the look at who waits: whoever asks after it must find that nobody works any more.
-            self._working -= 1
+            self._task = None
+            self._let_go()
 
     def _let_go(self) -> None:
         # Only when the loop itself is being stopped: whoever still waits must not wait for ever.

@@ -6,7 +6,7 @@ from typing import Any
 import psycopg
 
 from posthaste.ids import Ids
-from posthaste.store.dialect import for_postgres, postgres_params, steps
+from posthaste.store.dialect import for_postgres, postgres_params
 from posthaste.store.sqlite_transaction import only
 from posthaste.store.transaction import Params, Row
 
@@ -46,11 +46,7 @@ class PostgresTransaction:
 
     def many(self, sql: str, rows: Iterable[Params]) -> None:
         statement = for_postgres(sql)
-        if statement.rows is None:
-            self._cursor.executemany(statement.text, [postgres_params(statement, row) for row in rows])
-            return
-        for text, values in steps(statement.rows, rows):
-            self._cursor.execute(text, values)
+        self._cursor.executemany(statement.text, [postgres_params(statement, row) for row in rows])
 
     def wake(self, topic: str) -> None:
         self.topics[topic] = None
