@@ -17,11 +17,13 @@ def main() -> None:
     asked = parser.parse_args()
     seeds = [seed for text in asked.seeds for seed in _seeds(text)]
     statuses: Counter[str] = Counter()
+    unknown_on_phones = 0
     failed, began_s, slowest = [], time.process_time(), (0.0, 0)
     for seed in seeds:
         seed_began_s = time.process_time()
         result = run_seed(seed)
         statuses.update(result.statuses)
+        unknown_on_phones += result.unknown_on_phones
         slowest = max(slowest, (time.process_time() - seed_began_s, seed))
         if asked.trace:
             print("\n".join(result.story))
@@ -30,6 +32,7 @@ def main() -> None:
             print(f"SEED={seed}", *result.complaints, sep="\n  ")
     spent_ms = 1000 * (time.process_time() - began_s) / len(seeds)
     print(f"{len(seeds)} seeds, {len(failed)} failed {failed[:20]}; {spent_ms:.0f} ms each, slowest {slowest}; {dict(statuses)}")
+    print(f"unknown: {statuses['unknown']}, of these on a phone: {unknown_on_phones}")
 
 
 def _seeds(text: str) -> range:

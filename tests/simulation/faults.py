@@ -9,6 +9,8 @@ from random import Random
 #: Deaths strike where they can hurt: around these actions a process dies more often than elsewhere.
 _TENDER = frozenset({"take", "claim", "hand", "record", "rescue", "conclude", "receive", "note_poll", "cancel", "change_line"})
 
+_STALL = 0.002
+
 
 @dataclass(frozen=True, slots=True)
 class Weather:
@@ -29,6 +31,7 @@ class Weather:
     call_answer_lost: float = 0.0
     yields: float = 0.2
     slow: float = 0.0
+    stalls: int = 0
 
 
 CALM = Weather()
@@ -57,8 +60,9 @@ class Faults:
 
     def __init__(self, seed: int, weather: Weather) -> None:
         self.weather = weather
-        self._deaths_left = weather.deaths
+        self._deaths_left, self._stalls_left = weather.deaths, weather.stalls
         self._store, self._wire, self._hook, self._call = (Random(f"{seed}/{name}") for name in ("store", "wire", "hook", "call"))
+        self._stall = Random(f"{seed}/stall")
         self.is_over = False
 
     def dies(self, where: str) -> bool:
@@ -75,6 +79,13 @@ class Faults:
         if draw < self.weather.slow and not self.is_over:
             return self._store.choice((0.001, 0.02, 0.3, 2.5))
         return 0.0 if draw < self.weather.slow + self.weather.yields else None
+
+    def stall_s(self) -> float:
+        """Return for how long the machine stands still between two steps: as when it sleeps, or swaps."""
+        if self._stall.random() > _STALL or self.is_over:
+            return 0.0
+        self._stalls_left -= 1
+        return self._stall.choice((0.5, 2.1, 16.0, 400.0)) if self._stalls_left >= 0 else 0.0
 
     def of_request(self, longest_delay_ms: int, *, is_send: bool) -> Fate:
         """Draw the fate of a request to a Mac. A send is late by at most what its line allows for."""

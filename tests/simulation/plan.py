@@ -152,6 +152,7 @@ def _weather(dice: Random) -> Weather:
         call_lost=dice.choice((0.0, 0.1)),
         call_answer_lost=dice.choice((0.0, 0.2)),
         slow=dice.choice((0.0, 0.0, 0.02)),
+        stalls=dice.choice((0, 0, 0, 3)),
     )
 
 
@@ -265,6 +266,10 @@ def _events(dice: Random, macs: list[MacPlan], lines: list[LinePlan]) -> list[Ev
     for _ in range(dice.choice((0, 0, 1, 2))):
         person = dice.choice((*(one for one, _ in scripted_numbers()[:12]), "+12025550143"))
         events.append(Event(dice.randrange(0, HOUR_MS), "person_writes", (dice.randrange(len(macs)), person)))
+    for _ in range(dice.choice((0, 0, 0, 1))):
+        at_ms = dice.randrange(0, 200_000)
+        for_ms = dice.choice((100, 3_000, 20_000, 90_000))
+        events += [Event(at_ms, "database_down"), Event(at_ms + for_ms, "database_up")]
     for _ in range(dice.choice((0, 0, 0, 1))):
         events.append(Event(dice.randrange(0, 200_000), "kill", ()))
     for _ in range(dice.choice((0, 0, 0, 1))):

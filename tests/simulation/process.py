@@ -9,6 +9,7 @@ import contextvars
 from collections.abc import Callable, Coroutine
 from typing import Any, Concatenate, ParamSpec, TypeVar
 
+from posthaste.store.errors import StoreUnavailable
 from posthaste.store.inline import Hooks, InlineStore
 from posthaste.store.transaction import Transaction
 
@@ -63,8 +64,8 @@ class Process:
 
     def _forget(self, task: asyncio.Task[Any]) -> None:
         del self._tasks[task]
-        if not task.cancelled() and isinstance(task.exception(), Died):
-            return
+        if not self.is_alive and not task.cancelled():
+            task.exception()  # Looked at, so that nobody complains of what a dead process left behind.
 
 
 def own_tasks(loop: VirtualLoop) -> None:
@@ -91,6 +92,8 @@ class Disk:
         self._writer: tuple[Process, str] | None = None
         self._changes = 0
         self.commits = 0
+        self.back = asyncio.Event()
+        self.back.set()
         self.store = open_store(None, self._hooks)
 
     def reopen(self) -> None:
@@ -155,6 +158,8 @@ class MortalStore:
     async def _wait(self) -> None:
         """Let others go first now and then; a database may also be slow."""
         self._process.check()
+        if not self._disk.back.is_set():
+            raise StoreUnavailable("the database is away")
         wait_s = self._faults.database_wait_s()
         if wait_s is not None:
             await asyncio.sleep(wait_s)

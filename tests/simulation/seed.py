@@ -13,14 +13,17 @@ from .virtual import Stuck, VirtualLoop, run
 
 @dataclass(slots=True)
 class Result:
-    """What came of a seed: complaints (none, if all is well), its story, and how its messages ended."""
+    """What came of a seed: complaints (none, if all is well), its story, and how its messages ended.
+
+    `unknown_on_phones` are texts that arrived and of which nobody could find out: honest, and worth being few.
+    """
 
     seed: int
     complaints: list[str] = field(default_factory=list)
     story: list[str] = field(default_factory=list)
     digest: str = ""
     statuses: Counter[str] = field(default_factory=Counter)
-    on_phones: int = 0
+    unknown_on_phones: int = 0
 
 
 def run_seed(seed: int) -> Result:
@@ -35,7 +38,8 @@ def run_seed(seed: int) -> Result:
         evidence = await gather(town)
         result.complaints += [*judge_outcomes(evidence), *judge_rules(evidence)]
         result.statuses.update(str(view.message.status) for view in evidence.views.values())
-        result.on_phones = len(town.world.received)
+        gone = result.statuses["sent"] + result.statuses["delivered"]
+        result.unknown_on_phones = len(town.world.received) - gone
 
     try:
         run(main)

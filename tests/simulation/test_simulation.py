@@ -18,13 +18,16 @@ _DIGESTS = "from tests.simulation.seed import run_seed; print(*(run_seed(seed).d
 
 def test_whatever_fails_nothing_is_lost_and_nothing_is_sent_twice(seeds: Sequence[int]) -> None:
     statuses: Counter[str] = Counter()
+    unknown_on_phones = 0
     complaints: list[str] = []
     for seed in seeds:
         result = run_seed(seed)
         statuses.update(result.statuses)
+        unknown_on_phones += result.unknown_on_phones
         if result.complaints:
             complaints.append("\n  ".join([f"SEED={seed}", *result.complaints]))
-    print(f"seeds {seeds[0]} to {seeds[-1]}: {dict(statuses)}; unknown: {statuses['unknown']}")
+    print(f"seeds {seeds[0]} to {seeds[-1]}: {dict(statuses)}")
+    print(f"unknown: {statuses['unknown']}, of these on a phone: {unknown_on_phones}")
     assert not complaints, "\n" + "\n".join(complaints)
 
 

@@ -27,8 +27,8 @@ from posthaste.sandbox.app import build as build_macs
 from posthaste.sandbox.entries import MacKept, MacTurned
 from posthaste.sandbox.numbers import course_of
 from posthaste.sandbox.world import World
-from posthaste.settings import DAY_MS, Settings
 from posthaste.store.devices import Access
+from posthaste.store.errors import StoreUnavailable
 from posthaste.store.inline import Hooks, InlineStore
 from posthaste.store.transaction import Transaction
 
@@ -78,6 +78,7 @@ class Town:
         self.trace = Trace(self.clock)
         self.faults = Faults(plan.seed, plan.weather)
         self._dice = Random(f"{plan.seed}/town")
+        self._stores = 0
         self.disk = Disk(self._open_store, self.faults, self.trace)
         self.nodes = _nodes(plan)
         self.device_ids: list[str] = []
@@ -85,7 +86,6 @@ class Town:
         self.changes: list[Change] = []
         self.workspace_id = ""
         self.complaints: list[str] = []
-        self._stores = 0
         own_tasks(loop)
         loop.set_exception_handler(self._complain)
         self.network = Network(loop, self.clock, self.faults, self.trace)
@@ -99,6 +99,8 @@ class Town:
         with _heard(self.complaints):
             await self._provision()
             self._loop.leap = self.outlook.leap
+            if self.plan.weather.stalls:
+                self._loop.stall = self.faults.stall_s
             for node in self.nodes:
                 self._boot(node)
             await self._happen()
@@ -161,6 +163,14 @@ class Town:
             self.trace.say("mac", f"{person} writes to {mac}")
             sending.person_writes(self.world, self.world.macs[self.device_ids[mac]], person, "Hello you")
 
+    def database_down(self) -> None:
+        self.trace.say("disk", "the database goes away")
+        self.disk.back.clear()
+
+    def database_up(self) -> None:
+        self.trace.say("disk", "the database is back")
+        self.disk.back.set()
+
     def kill(self) -> None:
         node = self._dice.choice(self.nodes)
         if node.process is not None and node.process.is_alive:
@@ -195,6 +205,7 @@ class Town:
         self._loop.call_at(node.boots_at_s, self._boot, node)
 
     async def _start(self, node: Node, process: Process) -> None:
+        await self.disk.back.wait()  # A process that finds no database ends, and is started again until it does.
         if self.is_alone:
             self.disk.reopen()
         store: Any = MortalStore(self.disk, process, self.faults)
@@ -216,7 +227,7 @@ class Town:
     # Building
 
     def _open_store(self, image: bytes | None, hooks: Hooks) -> InlineStore:
-        self._stores = getattr(self, "_stores", 0) + 1
+        self._stores += 1
         return InlineStore(self.clock, Ids(Random(f"{self.plan.seed}/store/{self._stores}")), image, hooks)
 
     def _make_world(self) -> World:
@@ -300,12 +311,14 @@ class _Ear(logging.Handler):
 
     def emit(self, record: logging.LogRecord) -> None:
         error = record.exc_info[1] if record.exc_info else None
+        if isinstance(error, StoreUnavailable):
+            return  # A database that is away may be told of; it is one of the faults.
         self._complaints.append(f"log: {record.getMessage()} {error!r}" if error else f"log: {record.getMessage()}")
 
 
 @contextmanager
 def _heard(complaints: list[str]) -> Iterator[None]:
-    """Hear every error that is logged: none is expected, whatever the faults."""
+    """Hear every error that is logged: none is expected but that the database is away, whatever the other faults."""
     log, ear = logging.getLogger("posthaste"), _Ear(complaints)
     log.addHandler(ear)
     was, log.propagate = log.propagate, False
@@ -314,6 +327,3 @@ def _heard(complaints: list[str]) -> Iterator[None]:
     finally:
         log.removeHandler(ear)
         log.propagate = was
-
-
-__all__ = ["DAY_MS", "Settings", "Town"]

@@ -28,9 +28,12 @@ class _Waits:
             raise Stuck("everybody waits and nothing will ever happen")
         self._spins = 0 if timeout > 0 else self._spins + 1
         if self._spins > _SPINS_AT_MOST:
+            self._spins = 0
             raise Stuck("the loop spins and time stands still")
         if timeout > 0:
             self._loop.pass_time(timeout)
+        elif self._loop.stall is not None:
+            self._loop.stand_still(self._loop.stall())
         return []
 
     def close(self) -> None:
@@ -42,6 +45,9 @@ class VirtualLoop(asyncio.BaseEventLoop):
 
     leap: Callable[[float, float], float] | None = None
     """Asked when all wait: given now and the next timer, return the time to go to, at or after that timer."""
+
+    stall: Callable[[], float] | None = None
+    """Asked between any two steps: return for how many seconds the machine stands still now."""
 
     def __init__(self) -> None:
         super().__init__()
@@ -55,6 +61,9 @@ class VirtualLoop(asyncio.BaseEventLoop):
     def pass_time(self, by_s: float) -> None:
         wakes_at = self._now_s + by_s
         self._now_s = wakes_at if self.leap is None else self.leap(self._now_s, wakes_at)
+
+    def stand_still(self, for_s: float) -> None:
+        self._now_s += for_s
 
     def run_in_executor(self, *_: object) -> NoReturn:  # type: ignore[override]
         raise AssertionError("a thread in the simulation would make it unrepeatable")
@@ -91,8 +100,10 @@ def run(main: Callable[[VirtualLoop], Coroutine[Any, Any, None]]) -> None:
     try:
         contextvars.Context().run(loop.run_until_complete, main(loop))
     finally:
-        _end_all(loop)
-        loop.close()
+        try:
+            _end_all(loop)
+        finally:
+            loop.close()
 
 
 def _end_all(loop: VirtualLoop) -> None:
