@@ -109,13 +109,13 @@ class Callers:
         from .town import Change
 
         asked_at = self._town.clock.now_ms()
-        for _ in range(30):
+        for _ in range(12):
             response = await self._try("PATCH", f"/api/lines/{self._town.line_ids[line]}", rules)
             if response is not None:
                 self._town.trace.say("caller", f"changes line {line}: {rules} → {response.status_code}")
                 self._town.changes.append(Change(asked_at, self._town.clock.now_ms(), line, rules))
                 return
-            await self._rest(20.0)
+            await self._rest(60.0)
         self._town.changes.append(Change(asked_at, None, line, rules))
 
     async def _rest(self, pause_s: float) -> None:

@@ -97,7 +97,7 @@ class Faults:
         answer_delay_ms = dice.choice((0, 5, 700, 3_000, 30_000)) if slip < 2 * w.delay else 0
         fate = Fate(delay_ms=delay_ms, answer_delay_ms=answer_delay_ms)
         if not is_send:
-            draw *= 4  # A device of whom every question fails is merely down, which is a fault of its own.
+            draw *= 6  # A device of whom every question fails is merely down, which is a fault of its own.
         for limit, one in _stacked(
             (w.refused, replace(fate, refused=True, arrives=False)),
             (w.lost, replace(fate, arrives=False, answered=False, hangs=slip > 0.5)),

@@ -34,16 +34,16 @@ from posthaste.store.transaction import Transaction
 
 from .callers import Callers
 from .faults import Faults
-from .plan import HOUR_MS, Plan
+from .plan import Plan
 from .process import Disk, MortalStore, Process, own_tasks
 from .quiet import Outlook
 from .trace import Trace
 from .virtual import VirtualClock, VirtualLoop
 from .wire import MACS, OURS, Network, PhoneJournal
 
-_CALM_AFTER_MS = HOUR_MS
+_CALM_AFTER_MS = 1_800_000
 _LOOK_EVERY_S = 20.0
-_A_WHILE_S = 5.0
+_A_WHILE_S = 25.0
 
 
 @dataclass(slots=True)
@@ -127,12 +127,11 @@ class Town:
 
     async def _last_polls(self) -> None:
         """Let every device be pinged and polled once more, so that nothing is left that only had to be asked for."""
-        for _ in range(2):
-            ends_at_s = self._loop.time() + self.plan.settings.poll_every_ms / 1000
-            self._loop.leap = lambda _, wakes_s, ends_at_s=ends_at_s: max(wakes_s, ends_at_s)  # type: ignore[misc]
-            await asyncio.sleep(ends_at_s - self._loop.time())
-            self._loop.leap = None
-            await asyncio.sleep(_A_WHILE_S)
+        ends_at_s = self._loop.time() + self.plan.settings.poll_every_ms / 1000
+        self._loop.leap = lambda _, wakes_s: max(wakes_s, ends_at_s)
+        await asyncio.sleep(ends_at_s - self._loop.time())
+        self._loop.leap = None
+        await asyncio.sleep(_A_WHILE_S)
 
     # What the plan's events do
 
