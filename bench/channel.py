@@ -3,23 +3,36 @@
 import asyncio
 from collections.abc import Sequence
 
-from posthaste.channels.base import Availability, Connection, Health, News, Order, Promises, Target, Trace
+from posthaste.channels.base import Availability, Connection, Health, Heard, HookCall, News, Order, Target, Trace, Unreachable
 from posthaste.clock import Clock
+from posthaste.core.channels import Kind, Promises
+from posthaste.core.messages import MessageType
 from posthaste.core.outcomes import Absent, Accepted, Finding, Outcome
-from posthaste.core.signals import Signal
+from posthaste.links import Links
+from posthaste.vault import Vault
+
+NO_LINKS = Links(Vault(["bench"]), "")
 
 
 class BenchChannel:
     """Answers after `takes_ms`; `called` holds the time and text of every call."""
 
-    promises = Promises(repeats_safely=False, can_find=True, can_check=False, has_receipts=False, has_attachments=False)
+    kind = Kind(
+        name="bench",
+        title="a provider in the process",
+        message_type=MessageType.IMESSAGE,
+        promises=Promises(
+            repeats_safely=False, can_find=True, can_check=False, has_receipts=False, has_attachments=False, has_replies=False
+        ),
+        fields=(),
+    )
 
     def __init__(self, clock: Clock, takes_ms: float) -> None:
         self._clock, self._takes_s = clock, takes_ms / 1000
         self.called: list[tuple[int, str]] = []
 
-    async def prepare(self, device: Connection, address: str) -> Target:
-        return Target("chat", address)
+    async def prepare(self, device: Connection, order: Order) -> Target:
+        return Target("chat", order.address)
 
     async def send(self, device: Connection, order: Order) -> Outcome:
         self.called.append((self._clock.now_ms(), order.text))
@@ -36,11 +49,21 @@ class BenchChannel:
     async def ping(self, device: Connection) -> Health:
         return Health(True, "up", {})
 
-    async def listen(self, device: Connection, hook_url: str) -> None:
+    async def listen(self, device: Connection) -> None:
         return None
 
     async def poll(self, device: Connection, cursor: int, open_ids: Sequence[str]) -> News:
         return News((), cursor, True)
 
-    def parse_hook(self, body: bytes) -> Sequence[Signal]:
-        return ()
+    def hear(self, device: Connection, call: HookCall) -> Heard:
+        return Heard(())
+
+    async def download(self, device: Connection, ref: str, most_bytes: int) -> bytes:
+        raise Unreachable("nothing comes in")
+
+    async def close(self) -> None:
+        return None
+
+
+KINDS = {BenchChannel.kind.name: BenchChannel.kind}
+"""The channels of the benchmark."""

@@ -5,7 +5,7 @@ import asyncio
 import httpx2
 import uvicorn
 
-from bench.channel import BenchChannel
+from bench.channel import KINDS, NO_LINKS, BenchChannel
 from bench.load import free_port
 from bench.world import populate
 from posthaste.api.application import build
@@ -34,9 +34,9 @@ async def accepted_to_called(url: str, *, calls: int) -> tuple[float, float]:
     store = await open_store(url, clock, ids)
     world = await populate(store, settings, 10)
     channel = _Noting(clock, 0)
-    engine = Engine(store, settings, clock, ids, {"bench": channel}, lambda _: "")
+    engine = Engine(store, settings, clock, ids, {"bench": channel}, NO_LINKS)
     port = free_port()
-    app = build(settings, store, clock, ids, engine.receiver)
+    app = build(settings, store, clock, ids, engine.receiver, kinds=KINDS, seal=NO_LINKS.vault.seal)
     server = uvicorn.Server(uvicorn.Config(app, port=port, lifespan="off", access_log=False, log_level="warning"))
     serving = asyncio.create_task(server.serve())
     engine.start()

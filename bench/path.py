@@ -11,7 +11,7 @@ import sys
 import uvicorn
 import uvloop
 
-from bench.channel import BenchChannel
+from bench.channel import KINDS, NO_LINKS, BenchChannel
 from bench.world import populate
 from posthaste.api.application import build
 from posthaste.app import Engine
@@ -26,8 +26,8 @@ async def main(url: str, port: int, lines: int, takes_ms: float) -> None:
     store = await open_store(url, clock, ids)
     world = await populate(store, settings, lines)
     channel = BenchChannel(clock, takes_ms)
-    engine = Engine(store, settings, clock, ids, {"bench": channel}, lambda _: "")
-    app = build(settings, store, clock, ids, engine.receiver)
+    engine = Engine(store, settings, clock, ids, {"bench": channel}, NO_LINKS)
+    app = build(settings, store, clock, ids, engine.receiver, kinds=KINDS, seal=NO_LINKS.vault.seal)
     server = uvicorn.Server(uvicorn.Config(app, port=port, lifespan="off", access_log=False, log_level="warning"))
     engine.start()
     print(world.api_key, flush=True)

@@ -3,7 +3,7 @@
 import random
 from collections.abc import Mapping
 
-from bench.channel import BenchChannel
+from bench.channel import NO_LINKS, BenchChannel
 from bench.world import World, add_waiting, messages_due, populate, rouse, until_sent
 from posthaste.app import Engine
 from posthaste.clock import SystemClock
@@ -27,7 +27,7 @@ async def claim_and_record(url: str, *, lines: int, messages: int, scheduled: in
         await add_waiting(store, world, scheduled, clock.now_ms() + 30 * _DAY_MS)
     await add_waiting(store, world, messages, clock.now_ms())
     channel = BenchChannel(clock, 0)
-    engine = Engine(store, settings, clock, ids, {"bench": channel}, lambda _: "")
+    engine = Engine(store, settings, clock, ids, {"bench": channel}, NO_LINKS)
     began = clock.monotonic_ms()
     await store.write(rouse)
     engine.start()
@@ -52,7 +52,7 @@ async def lateness(url: str, *, lines: int, messages: int, over_ms: int) -> tupl
         due[at] = due.get(at, 0) + 1
     await store.write(_schedule, world, due)
     channel = BenchChannel(clock, 0)
-    engine = Engine(store, settings, clock, ids, {"bench": channel}, lambda _: "")
+    engine = Engine(store, settings, clock, ids, {"bench": channel}, NO_LINKS)
     await store.write(rouse)
     engine.start()
     await until_sent(store, messages)

@@ -9,11 +9,13 @@ import asyncio
 import contextlib
 import gc
 import logging
+import os
 import signal
 import socket
-from collections.abc import AsyncIterator, Callable, Mapping
+from collections.abc import AsyncIterator, Callable, Mapping, Sequence
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass
+from pathlib import Path
 
 import httpx2
 import uvicorn
@@ -21,15 +23,19 @@ from starlette.types import ASGIApp
 
 from posthaste import api, sandbox
 from posthaste.actions.lease import void_leases
+from posthaste.actions.seals import seal_anew, sealing_key
 from posthaste.api.application import build
 from posthaste.channels.base import Channel
-from posthaste.channels.bluebubbles import BlueBubbles
+from posthaste.channels.catalog import KINDS, Tools, make_channels
 from posthaste.channels.http import open_client
 from posthaste.clock import Clock, SystemClock
-from posthaste.core.errors import SettingError
+from posthaste.core.errors import SettingError, Unavailable
+from posthaste.core.signals import Signal
 from posthaste.ids import Ids
+from posthaste.links import Links
 from posthaste.loops.janitor import Janitor
 from posthaste.loops.leases import Leases
+from posthaste.loops.reach import Reach
 from posthaste.loops.receiver import Receiver
 from posthaste.loops.rescuer import Rescuer
 from posthaste.loops.sender import Sender
@@ -42,6 +48,7 @@ from posthaste.store.base import Store
 from posthaste.store.devices import Access
 from posthaste.store.lock import hold
 from posthaste.store.opening import open_store
+from posthaste.vault import Vault
 
 __all__ = ["Role", "api", "run", "sandbox"]
 
@@ -77,13 +84,15 @@ class Engine:
         clock: Clock,
         ids: Ids,
         channels: Mapping[str, Channel],
-        hook_url: Callable[[Access], str],
+        links: Links,
     ) -> None:
+        reach = Reach(links.vault, lambda access: _hook_url(links.public_url, access))
         self.leases = Leases(store, settings, ids.new(clock.now_ms()))
-        self.sender = Sender(store, settings, clock, channels, self.leases)
-        self.receiver = Receiver(store, settings, channels)
-        rescuer = Rescuer(store, settings, channels, self.leases)
-        self.watcher = Watcher(store, settings, channels, hook_url)
+        self.sender = Sender(store, settings, clock, channels, self.leases, reach, links)
+        self.receiver = Receiver(store, settings, channels, reach)
+        rescuer = Rescuer(store, settings, channels, self.leases, reach)
+        self.watcher = Watcher(store, settings, channels, reach)
+        self._channels = channels
         self.supervisor = Supervisor(
             {
                 "sender": self.sender.run,
@@ -108,18 +117,63 @@ class Engine:
         """Let the sends in hand end, then the loops."""
         await self.sender.drain()
         await self.supervisor.stop()
+        for channel in self._channels.values():
+            await channel.close()
 
 
-def make_channels(settings: Settings, client: httpx2.AsyncClient) -> dict[str, Channel]:
-    """Return every channel by its name, as devices call it."""
-    return {
-        "bluebubbles": BlueBubbles(
-            client,
-            answer_timeout_ms=settings.send_timeout_ms,
-            question_timeout_ms=settings.question_timeout_ms,
-            connect_timeout_ms=settings.connect_timeout_ms,
-        )
-    }
+class LateInbox:
+    """The receiver as channels know it, who are made before it; what comes in before that is not taken."""
+
+    def __init__(self) -> None:
+        self.receiver: Receiver | None = None
+
+    async def put(self, device_id: str, signals: Sequence[Signal]) -> None:
+        if self.receiver is None:
+            raise Unavailable("this process takes nothing in yet")
+        await self.receiver.put(device_id, signals)
+
+
+def tools(settings: Settings, client: httpx2.AsyncClient, inbox: LateInbox) -> Tools:
+    return Tools(
+        client,
+        inbox,
+        connect_ms=settings.connect_timeout_ms,
+        question_ms=settings.question_timeout_ms,
+        answer_ms=settings.send_timeout_ms,
+    )
+
+
+def make_engine(store: Store, settings: Settings, clock: Clock, ids: Ids, client: httpx2.AsyncClient, links: Links) -> Engine:
+    """Make the loops over every channel that there is."""
+    inbox = LateInbox()
+    engine = Engine(store, settings, clock, ids, make_channels(tools(settings, client, inbox)), links)
+    inbox.receiver = engine.receiver
+    return engine
+
+
+async def open_vault(store: Store, settings: Settings) -> Vault:
+    """Return what opens the credentials of lines: keys of the setting first, then the one made at the first start.
+
+    On one machine that one is a file of the data folder. Where only a database is shared it is kept there, which is worth less.
+    """
+    given = [one.strip() for one in settings.secret_key.split(",") if one.strip()]
+    if is_alone(settings):
+        return Vault([*given, *_kept_key(settings.data / "secret.key", ids=Ids(), may_make=not given)])
+    if not given:
+        _log.warning("credentials are sealed with a key that is in the database itself: set POSTHASTE_SECRET_KEY")
+    return Vault([*given, await store.write(sealing_key)])
+
+
+def _kept_key(path: Path, ids: Ids, *, may_make: bool) -> list[str]:
+    try:
+        return [path.read_text().strip()]
+    except FileNotFoundError:
+        if not may_make:
+            return []
+    key = ids.secret(256)
+    with os.fdopen(os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "w") as file:
+        file.write(key + "\n")
+    return [key]
 
 
 def database_url(settings: Settings) -> str:
@@ -170,13 +224,15 @@ async def run(settings: Settings, role: Role, announce: Callable[[str, Sandboxed
         own_url = _own_url(settings, bound)
         public_url = settings.public_url.rstrip("/") or own_url
         client = await stack.enter_async_context(open_client(max_connections=settings.sends_max + _QUESTIONS))
-        engine = Engine(store, settings, clock, ids, make_channels(settings, client), lambda a: _hook_url(public_url, a))
+        vault = await open_vault(store, settings)
+        await store.write(seal_anew, vault)
+        engine = make_engine(store, settings, clock, ids, client, Links(vault, public_url))
         sandbox_url = await _sandbox(settings, role, stack)
         ready = asyncio.Event()
         if bound is not None:
-            app = build(settings, store, clock, ids, engine.receiver, is_ready=ready.is_set)
+            app = build(settings, store, clock, ids, engine.receiver, is_ready=ready.is_set, kinds=KINDS, seal=vault.seal)
             await stack.enter_async_context(_http(app, bound))
-        made = await provision(store, settings, sandbox_url, own_url) if sandbox_url and role.takes_calls else None
+        made = await provision(store, settings, vault, sandbox_url, own_url) if sandbox_url and role.takes_calls else None
         if role.sends:
             engine.start()
             stack.push_async_callback(engine.stop)

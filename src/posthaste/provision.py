@@ -21,6 +21,7 @@ from posthaste.settings import Settings
 from posthaste.store import devices, workspaces
 from posthaste.store.base import Store
 from posthaste.store.transaction import Transaction
+from posthaste.vault import Vault
 
 _PHONES = ("+16285550001", "+16285550002")
 _NAMES = (("Ada", "Sandbox"), ("Ben", "Sandbox"))
@@ -39,12 +40,12 @@ class Sandboxed:
     sandbox_url: str
 
 
-async def provision(store: Store, settings: Settings, sandbox_url: str, url: str) -> Sandboxed:
+async def provision(store: Store, settings: Settings, vault: Vault, sandbox_url: str, url: str) -> Sandboxed:
     """Make sure that the sandbox's workspace has its lines, and `data/sandbox.json` a key that works."""
     path = settings.data / "sandbox.json"
     workspace_id = await store.write(_workspace)
-    lines = await store.write(_lines, settings, workspace_id, sandbox_url)
-    await _make_macs(store, sandbox_url, lines)
+    lines = await store.write(_lines, settings, vault, workspace_id, sandbox_url)
+    await _make_macs(store, vault, sandbox_url, lines)
     key = await _working_key(store, path, workspace_id)
     made = Sandboxed(url, key, workspace_id, lines, sandbox_url)
     _write_whole(path, made)
@@ -60,23 +61,23 @@ def _workspace(tx: Transaction) -> str:
     return make_workspace(tx, "Sandbox", is_sandbox=True).id
 
 
-def _lines(tx: Transaction, settings: Settings, workspace_id: str, sandbox_url: str) -> list[LineView]:
+def _lines(tx: Transaction, settings: Settings, vault: Vault, workspace_id: str, sandbox_url: str) -> list[LineView]:
     workspaces.make_alone(tx)
     have = {view.line.phone for view in line_views(tx, workspace_id)}
     for phone, (first_name, last_name) in zip(_PHONES, _NAMES, strict=True):
         if phone not in have:
-            add_line(tx, settings, workspace_id, _new_line(tx, phone, first_name, last_name))
+            add_line(tx, settings, workspace_id, _new_line(tx, vault, phone, first_name, last_name))
     views = line_views(tx, workspace_id)
     for view in views:
         move_device(tx, view.device.id, f"{sandbox_url}/macs/{view.device.id}")
     return views
 
 
-def _new_line(tx: Transaction, phone: str, first_name: str, last_name: str) -> NewLine:
+def _new_line(tx: Transaction, vault: Vault, phone: str, first_name: str, last_name: str) -> NewLine:
     return NewLine(
         channel="bluebubbles",
         message_type="imessage",
-        secret=tx.secret(),
+        secret=vault.seal({"password": tx.secret()}),
         phone=phone,
         first_name=first_name,
         last_name=last_name,
@@ -91,7 +92,7 @@ def _new_line(tx: Transaction, phone: str, first_name: str, last_name: str) -> N
     )
 
 
-async def _make_macs(store: Store, sandbox_url: str, lines: Sequence[LineView]) -> None:
+async def _make_macs(store: Store, vault: Vault, sandbox_url: str, lines: Sequence[LineView]) -> None:
     """Tell the sandbox which Macs it has; it keeps those that it knows."""
     access = await store.read(devices.access, [view.device.id for view in lines])
     try:
@@ -100,7 +101,7 @@ async def _make_macs(store: Store, sandbox_url: str, lines: Sequence[LineView]) 
                 mac = {
                     "id": view.device.id,
                     "phone": view.line.phone,
-                    "password": access[view.device.id].secret,
+                    "password": vault.open(access[view.device.id].secret)["password"],
                     "privateApi": True,
                 }
                 answer = await client.post(f"{sandbox_url}/devices", json=mac)

@@ -32,6 +32,10 @@ class Settings:
     data: Path = option(Path("data"), "Folder of the SQLite database, the sandbox and its key.")
     database_url: str = option("", "postgresql://… for more than one machine; empty: SQLite in the data folder.")
     public_url: str = option("", "Address under which devices reach this server for webhooks; empty: http://host:port.")
+    secret_key: str = option(
+        "",
+        "Long random text that seals the credentials of lines; of several, by commas, the first seals. Empty: one is made.",
+    )
     sandbox: bool = option(True, "Start simulated Macs and phones and a workspace that uses them.")
     sandbox_url: str = option("", "Use a sandbox that runs by itself at this address.")
     log_level: str = option("info", "debug, info, warning or error.")

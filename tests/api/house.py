@@ -21,6 +21,8 @@ from posthaste.actions.record import Report, record
 from posthaste.actions.show import LineView
 from posthaste.actions.workspaces import make_workspace
 from posthaste.api.application import build
+from posthaste.channels.catalog import KINDS
+from posthaste.core.hooks import Heard, HookCall
 from posthaste.core.outcomes import Accepted, Outcome
 from posthaste.core.workspaces import Workspace
 from posthaste.ids import Ids
@@ -29,6 +31,7 @@ from posthaste.store.base import Store
 from posthaste.store.inline import InlineStore
 from posthaste.store.opening import open_store
 from posthaste.store.transaction import Transaction
+from posthaste.vault import Vault
 
 NOON = 1_773_316_800_000  # 2026-03-12T12:00:00Z, a Thursday
 SETTINGS = Settings(answer_wait_ms=0, line_new_per_day=1000, line_messages_per_day=1000, contact_gap_ms=0, device_gap_ms=0)
@@ -53,11 +56,11 @@ class Reports:
 
     taken: list[tuple[str, str, bytes]] = field(default_factory=list)
 
-    async def take(self, channel: str, token: str, body: bytes) -> bool:
+    async def take(self, channel: str, token: str, call: HookCall) -> Heard | None:
         if token != "known":
-            return False
-        self.taken.append((channel, token, body))
-        return True
+            return None
+        self.taken.append((channel, token, call.body))
+        return Heard(())
 
 
 @dataclass
@@ -162,7 +165,7 @@ async def house(
         key = (await store.write(make_key, workspace.id, "test")).key
         made = [await _line(store, settings, workspace, number) for number in range(lines)]
         reports = Reports()
-        app = build(settings, store, clock, ids, reports, is_ready=is_ready)
+        app = build(settings, store, clock, ids, reports, is_ready=is_ready, kinds=KINDS, seal=Vault(["test"]).seal)
         transport = httpx2.ASGITransport(app=app)
         async with httpx2.AsyncClient(transport=transport, base_url="http://posthaste.test") as client:
             yield House(store, settings, clock, reports, workspace, key, made, app, client)

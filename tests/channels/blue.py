@@ -18,7 +18,7 @@ MADE_AT = 1_760_000_000_000
 AFTER_MACOS_26 = {"private_api": True, "macos": "26.1", "server": "1.9.9"}
 BEFORE_MACOS_26 = {"private_api": False, "macos": "15.6", "server": "1.9.9"}
 
-MAC = Connection("device-1", "http://mac.test/mac/", SECRET, AFTER_MACOS_26)
+MAC = Connection("device-1", "http://mac.test/mac/", {"password": SECRET}, AFTER_MACOS_26)
 OLD_MAC = replace(MAC, options=BEFORE_MACOS_26)
 
 TEXT = "Hi José, it's  Ana\nshall we talk?"

@@ -2,6 +2,7 @@
 
 import asyncio
 from collections.abc import Awaitable, Callable
+from dataclasses import replace
 from typing import TypeVar
 
 import httpx2
@@ -34,7 +35,7 @@ from posthaste.core.signals import Echo, Inbound, Receipt
 
 T = TypeVar("T")
 
-NEW_MAC = Connection(MAC.device_id, MAC.url, MAC.secret, {})
+NEW_MAC = Connection(MAC.device_id, MAC.url, MAC.secrets, {})
 PONG = step("GET", "/ping", says(200, good("pong")))
 INFO: Json = {
     "computer_id": "ana@mac", "os_version": "26.1", "server_version": "1.9.9", "private_api": True,
@@ -150,7 +151,7 @@ def test_a_wrong_password_is_said_in_words() -> None:
 
 
 def listen(*steps: Step, url: str = HOOK) -> None:
-    ask(lambda channel: channel.listen(MAC, url), *steps)
+    ask(lambda channel: channel.listen(replace(MAC, hook_url=url)), *steps)
 
 
 def hooks(*urls: str) -> Step:

@@ -4,12 +4,13 @@ import json
 from collections.abc import Sequence
 
 import pytest
-from blue import GUID, MADE_AT, PHONE, Json, chat, handle, row
+from blue import GUID, MAC, MADE_AT, PHONE, Json, chat, handle, row
 from hypothesis import given
 from hypothesis import strategies as st
 
 from posthaste.channels.bluebubbles import BlueBubbles
 from posthaste.channels.http import open_client
+from posthaste.core.hooks import HookCall
 from posthaste.core.signals import Echo, Inbound, Receipt, Signal
 
 CHANNEL = BlueBubbles(open_client())
@@ -24,8 +25,14 @@ def without_chats(**fields: object) -> Json:
     return {name: value for name, value in row(**fields).items() if name != "chats"}
 
 
+def heard(body: bytes) -> Sequence[Signal]:
+    taken = CHANNEL.hear(MAC, HookCall("POST", "", {}, body))
+    assert taken is not None
+    return taken.signals
+
+
 def report(event: str, data: object) -> Sequence[Signal]:
-    return CHANNEL.parse_hook(json.dumps({"type": event, "data": data}).encode())
+    return heard(json.dumps({"type": event, "data": data}).encode())
 
 
 NEW: dict[str, tuple[Json, Signal]] = {
@@ -131,7 +138,7 @@ BROKEN = [
 
 @pytest.mark.parametrize("body", BROKEN)
 def test_a_broken_report_is_nothing(body: bytes) -> None:
-    assert list(CHANNEL.parse_hook(body)) == []
+    assert list(heard(body)) == []
 
 
 JSON = st.recursive(

@@ -15,7 +15,7 @@ from pathlib import Path
 import httpx2
 import pytest
 
-from posthaste.channels.base import Connection, Order, Target, Trace, Unreachable
+from posthaste.channels.base import NOWHERE, Connection, Order, Target, Trace, Unreachable
 from posthaste.channels.bluebubbles import CHAT, NEW, BlueBubbles
 from posthaste.channels.bluebubbles_meaning import report_of
 from posthaste.channels.http import open_client
@@ -119,7 +119,7 @@ class Desk:
         return f"{self.here.reports.url}/{self.device.device_id}"
 
     async def send(self, address: str, text: str) -> tuple[Outcome, Trace]:
-        target = await self.channel.prepare(self.device, address)
+        target = await self.channel.prepare(self.device, Order(address, text, "marker", NOWHERE))
         assert isinstance(target, Target)
         cursor = (await self.channel.poll(self.device, 0, [])).cursor
         marker = f"{self.device.device_id}-{address}-{text}"
@@ -160,11 +160,11 @@ async def desk(here: Here, kind: Kind) -> AsyncIterator[Desk]:
     async with open_client() as client:
         made = (await client.post(f"{here.sandbox}/devices", json=wanted)).json()
         channel = BlueBubbles(client)
-        device = Connection(made["id"], made["url"], made["password"], {})
+        device = Connection(made["id"], made["url"], {"password": made["password"]}, {})
         health = await channel.ping(device)
         assert health.is_up
         own = Desk(here, client, channel, replace(device, options=health.options), phone)
-        await channel.listen(own.device, own.hook_url)
+        await channel.listen(replace(own.device, hook_url=own.hook_url))
         yield own
 
 
@@ -292,9 +292,9 @@ async def accepted(own: Desk, script: str) -> str:
 def test_registering_anew_leaves_one_webhook(here: Here) -> None:
     async def main() -> None:
         async with desk(here, PRIVATE_26) as own:
-            await own.channel.listen(own.device, f"{own.hook_url}?again=1")
-            await own.channel.listen(own.device, own.hook_url)
-            listed = await own.client.get(f"{own.device.url}/api/v1/webhook", params={"guid": own.device.secret})
+            await own.channel.listen(replace(own.device, hook_url=f"{own.hook_url}?again=1"))
+            await own.channel.listen(replace(own.device, hook_url=own.hook_url))
+            listed = await own.client.get(f"{own.device.url}/api/v1/webhook", params={"guid": own.device.secrets["password"]})
             assert [hook["url"] for hook in listed.json()["data"]] == [own.hook_url]
 
     here.run(main())
@@ -317,7 +317,7 @@ def test_a_mac_that_is_down_decides_nothing(here: Here) -> None:
             switch = f"{here.sandbox}/devices/{own.device.device_id}"
             await own.client.post(switch, json={"state": "down"})
             assert not (await own.channel.ping(own.device)).is_up
-            assert isinstance(await own.channel.prepare(own.device, NUMBERS["read"]), Deferred)
+            assert isinstance(await own.channel.prepare(own.device, Order(NUMBERS["read"], "Two", "marker-2", NOWHERE)), Deferred)
             lost = await own.channel.send(own.device, Order(trace.address, "Two", "marker-2", trace.target))
             assert isinstance(lost, Ambiguous)
             assert isinstance(await own.channel.find(own.device, replace(trace, text="Two")), CannotTell)
@@ -333,7 +333,7 @@ def test_a_mac_that_is_down_decides_nothing(here: Here) -> None:
 def test_a_wrong_password_sends_nothing_and_says_why(here: Here) -> None:
     async def main() -> None:
         async with desk(here, PRIVATE_26) as own:
-            wrong = replace(own.device, secret="nope")
+            wrong = replace(own.device, secrets={"password": "nope"})
             _, trace = await own.send(NUMBERS["delivered"], "One")
             outcome = await own.channel.send(wrong, Order(trace.address, "Two", "marker-2", trace.target))
             assert outcome == Deferred("the server password is wrong", device_is_down=True)

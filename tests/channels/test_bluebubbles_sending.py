@@ -27,7 +27,7 @@ from blue import (
 )
 from wire import Answerer, Step, Wire, breaks, says
 
-from posthaste.channels.base import Connection, Order, Target
+from posthaste.channels.base import NOWHERE, Connection, Order, Target
 from posthaste.channels.bluebubbles import CHAT, NEW, BlueBubbles
 from posthaste.core.outcomes import Accepted, Ambiguous, Deferred, Outcome, Refusal, Rejected
 
@@ -39,7 +39,7 @@ SAYS_SECRET = f"GET /api/v1/x?guid={SECRET} failed"
 def prepare(device: Connection, *steps: Step, address: str = PHONE) -> Target | Deferred | Rejected:
     async def main() -> Target | Deferred | Rejected:
         async with Wire(*steps) as wire:
-            return await BlueBubbles(wire.client).prepare(device, address)
+            return await BlueBubbles(wire.client).prepare(device, replace(ORDER, address=address, target=NOWHERE))
 
     return asyncio.run(main())
 
@@ -117,9 +117,9 @@ def test_a_chat_is_asked_for_once_until_a_send_goes_wrong() -> None:
         async with Wire(found, sent, lost, found) as wire:
             channel = BlueBubbles(wire.client)
             for _ in range(2):
-                assert await channel.prepare(MAC, PHONE) == ORDER.target
+                assert await channel.prepare(MAC, ORDER) == ORDER.target
                 await channel.send(MAC, ORDER)
-            assert await channel.prepare(MAC, PHONE) == ORDER.target
+            assert await channel.prepare(MAC, ORDER) == ORDER.target
 
     asyncio.run(main())
 
@@ -130,7 +130,7 @@ def test_chats_of_two_macs_are_not_mixed_up_and_few_are_kept() -> None:
         async with Wire(found, found, found) as wire:
             channel = BlueBubbles(wire.client, known_chats=1)
             for device in (MAC, replace(MAC, device_id="device-2"), MAC):
-                await channel.prepare(device, PHONE)
+                await channel.prepare(device, ORDER)
 
     asyncio.run(main())
 

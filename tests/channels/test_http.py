@@ -203,7 +203,7 @@ def send(talk: Talk) -> object:
     async def main() -> object:
         async with server(talk) as url, open_client() as client:
             channel = BlueBubbles(client, answer_timeout_ms=100)
-            return await channel.send(Connection("d", url, SECRET, MAC.options), ORDER)
+            return await channel.send(Connection("d", url, {"password": SECRET}, MAC.options), ORDER)
 
     return asyncio.run(main())
 
@@ -217,7 +217,7 @@ def test_a_send_to_nobody_is_deferred() -> None:
     async def main() -> object:
         url = await deserted()
         async with open_client() as client:
-            return await BlueBubbles(client).send(Connection("d", url, SECRET, MAC.options), ORDER)
+            return await BlueBubbles(client).send(Connection("d", url, {"password": SECRET}, MAC.options), ORDER)
 
     outcome = asyncio.run(main())
     assert isinstance(outcome, Deferred)

@@ -19,18 +19,20 @@ from posthaste.actions.lease import void_leases
 from posthaste.actions.lines import NewLine, add_line, move_device
 from posthaste.actions.workspaces import make_workspace
 from posthaste.api.application import build
-from posthaste.app import Engine, make_channels
+from posthaste.app import Engine, make_engine
+from posthaste.channels.catalog import KINDS
 from posthaste.channels.http import open_client
 from posthaste.ids import Ids
+from posthaste.links import Links
 from posthaste.sandbox import sending
 from posthaste.sandbox.app import build as build_macs
 from posthaste.sandbox.entries import MacKept, MacTurned
 from posthaste.sandbox.numbers import course_of
 from posthaste.sandbox.world import World
-from posthaste.store.devices import Access
 from posthaste.store.errors import StoreUnavailable
 from posthaste.store.inline import Hooks, InlineStore
 from posthaste.store.transaction import Transaction
+from posthaste.vault import Vault
 
 from .callers import Callers
 from .faults import Faults
@@ -40,6 +42,8 @@ from .quiet import Outlook
 from .trace import Trace
 from .virtual import VirtualClock, VirtualLoop
 from .wire import MACS, OURS, Network, PhoneJournal
+
+LINKS = Links(Vault(["town"]), f"http://{OURS}")
 
 _CALM_AFTER_MS = 1_800_000
 _LOOK_EVERY_S = 20.0
@@ -213,9 +217,10 @@ class Town:
         settings = self.plan.settings
         client = open_client(transport=self.network.transport(process))
         ids = Ids(Random(f"{self.plan.seed}/{node.name}/{node.lives}"))
-        node.engine = Engine(store, settings, self.clock, ids, make_channels(settings, client), _hook_url)
+        node.engine = make_engine(store, settings, self.clock, ids, client, LINKS)
         if node.takes_calls:
-            self.network.door = (build(settings, store, self.clock, ids, node.engine.receiver), process)
+            app = build(settings, store, self.clock, ids, node.engine.receiver, kinds=KINDS, seal=LINKS.vault.seal)
+            self.network.door = (app, process)
         if node.sends:
             node.engine.start()
 
@@ -297,10 +302,6 @@ def _nodes(plan: Plan) -> list[Node]:
         return [Node("serve", takes_calls=True, sends=True)]
     workers = [Node(f"worker{number}", takes_calls=False, sends=True) for number in range(plan.workers)]
     return [Node("api", takes_calls=True, sends=False), *workers]
-
-
-def _hook_url(access: Access) -> str:
-    return f"http://{OURS}/hooks/{access.channel}/{access.hook_token}"
 
 
 class _Ear(logging.Handler):

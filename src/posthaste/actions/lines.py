@@ -3,10 +3,13 @@
 What opens or closes a line moves its device's clock in the same transaction.
 """
 
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from dataclasses import replace as changed
 
 from posthaste.actions.ready import look_again
 from posthaste.actions.show import LineView, line_view
+from posthaste.core.channels import DEFAULT_PACE, Pace
 from posthaste.core.errors import NotFound, Refused
 from posthaste.core.lines import Device, Line
 from posthaste.core.row import replace
@@ -21,12 +24,16 @@ from posthaste.store.transaction import Transaction
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class NewLine:
-    """What a line is made of; None stands for the default of the settings. `device_id` shares a device that is there."""
+    """What a line is made of; None stands for the default of the channel's pace or the settings.
+
+    `device_id` shares a device that is there; `secret` is sealed.
+    """
 
     channel: str
     message_type: str
     url: str = ""
     secret: str = ""
+    config: Mapping[str, str] = field(default_factory=dict)
     phone: str | None = None
     email: str | None = None
     first_name: str | None = None
@@ -40,6 +47,7 @@ class NewLine:
     contact_gap_ms: int | None = None
     check_gap_ms: int | None = None
     arrival_ms: int | None = None
+    pace: Pace = DEFAULT_PACE
     is_sandbox: bool = False
 
 
@@ -90,17 +98,17 @@ def _add_device(tx: Transaction, settings: Settings, workspace: Workspace, new: 
         state_at=tx.now,
         checked_at=None,
         failures=0,
-        gap_ms=_or(new.device_gap_ms, settings.device_gap_ms),
+        gap_ms=_or(new.device_gap_ms, _or(new.pace.gap_ms, settings.device_gap_ms)),
         free_at=0,
         ready_at=None,
         in_flight=0,
-        max_in_flight=1,
+        max_in_flight=new.pace.max_in_flight,
         check_gap_ms=_or(new.check_gap_ms, settings.check_gap_ms),
         check_free_at=0,
-        arrival_ms=_or(new.arrival_ms, settings.arrival_ms),
+        arrival_ms=_or(new.arrival_ms, _or(new.pace.arrival_ms, settings.arrival_ms)),
         cursor=0,
     )
-    access = Access(device.id, workspace.id, new.channel, new.url.rstrip("/"), new.secret, {}, tx.secret(), 0)
+    access = Access(device.id, workspace.id, new.channel, new.url.rstrip("/"), new.secret, {}, tx.secret(), 0, new.config)
     devices.add(tx, device, access)
     tx.wake("devices")
     return device
@@ -121,7 +129,7 @@ def _line(tx: Transaction, settings: Settings, workspace: Workspace, device: Dev
         messages_per_day=_or(new.messages_per_day, settings.line_messages_per_day),
         new_per_day=_or(new.new_per_day, settings.line_new_per_day),
         checks_per_day=_or(new.checks_per_day, settings.line_checks_per_day),
-        contact_gap_ms=_or(new.contact_gap_ms, settings.contact_gap_ms),
+        contact_gap_ms=_or(new.contact_gap_ms, _or(new.pace.contact_gap_ms, settings.contact_gap_ms)),
         contact_free_at=0,
         usage_until=day_start_after(tx.now, timezone),
         usage_total=0,
@@ -191,6 +199,6 @@ def move_device(tx: Transaction, device_id: str, url: str) -> None:
     """Reach a device at another address from now on; what it is and owes stays."""
     access = devices.access(tx, [device_id])[device_id]
     if access.url != url:
-        devices.save_address(tx, device_id, url, access.secret)
+        devices.save_access(tx, changed(access, url=url))
         devices.hasten(tx, device_id, health_at=tx.now)
         tx.wake("devices")

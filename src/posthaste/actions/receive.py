@@ -14,7 +14,7 @@ from posthaste.actions.settle import Ruling, settle
 from posthaste.core.lifecycle import Status, Step
 from posthaste.core.messages import Lane, Message
 from posthaste.core.outcomes import Accepted
-from posthaste.core.signals import Echo, Inbound, Receipt, Signal
+from posthaste.core.signals import Echo, Inbound, Reaction, Receipt, Signal, Typing
 from posthaste.core.verdicts import Finish, Verdict, off_channel
 from posthaste.settings import Settings
 from posthaste.store import attempts, conversations, devices, lines, messages, signals
@@ -35,6 +35,8 @@ def receive(tx: Transaction, settings: Settings, device_id: str, signals: Sequen
                 _take_report(tx, settings, access, signal, _attempt_of(tx, device_id, signal), source)
             case Inbound():
                 _take_inbound(tx, access, signal)
+            case Reaction() | Typing():
+                continue
             case _:
                 assert_never(signal)
 
@@ -48,7 +50,7 @@ def _lock(tx: Transaction, access: Access, signals: Sequence[Signal]) -> None:
     for signal in signals:
         if isinstance(signal, Inbound):
             ids.update(messages.devices_waiting_for(tx, access.workspace_id, signal.address))
-        elif attempt := _attempt_of(tx, access.device_id, signal):
+        elif isinstance(signal, Receipt | Echo) and (attempt := _attempt_of(tx, access.device_id, signal)):
             people.add((attempt.workspace_id, attempt.address))
     devices.lock(tx, ids | messages.devices_in_doubt_for(tx, people))
 

@@ -5,18 +5,20 @@ as long as it may still arrive, and is never simply sent again.
 """
 
 import json
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from typing import Any
 
 from posthaste.actions.record import other_addresses, retry_rules
 from posthaste.actions.settle import Ruling, settle
 from posthaste.core.lifecycle import Status, Step
+from posthaste.core.lines import Line
 from posthaste.core.messages import Message
 from posthaste.core.outcomes import Finding, Found
 from posthaste.core.row import replace
 from posthaste.core.verdicts import Finish, Look, LookAgain, Retry, Verdict, judge_finding
 from posthaste.settings import Settings
-from posthaste.store import attempts, devices
+from posthaste.store import attempts, devices, lines, messages
 from posthaste.store.attempts import Attempt
 from posthaste.store.devices import Access
 from posthaste.store.transaction import Transaction
@@ -29,8 +31,10 @@ class Lookup:
     """An attempt that is ours to look up, with what its channel needs."""
 
     attempt: Attempt
+    message: Message
+    line: Line
     access: Access
-    target: dict[str, str]
+    target: Mapping[str, Any]
     bound: frozenset[str]
 
 
@@ -60,9 +64,16 @@ def _take(tx: Transaction, settings: Settings, owner: str, doubtful: Sequence[st
     taken = [replace(one, owner=owner, lease_until=lease_until) for one in attempts.by_ids(tx, doubtful).values()]
     attempts.save(tx, taken)
     access = devices.access(tx, {one.device_id for one in taken})
+    of_line = lines.by_ids(tx, {one.line_id for one in taken})
+    about = messages.by_ids(tx, {one.message_id for one in taken})
     return [
         Lookup(
-            one, access[one.device_id], json.loads(one.target or "{}"), attempts.bound_ids(tx, one.device_id, one.id, one.address)
+            one,
+            about[one.message_id],
+            of_line[one.line_id],
+            access[one.device_id],
+            json.loads(one.target or "{}"),
+            attempts.bound_ids(tx, one.device_id, one.id, one.address),
         )
         for one in taken
     ]

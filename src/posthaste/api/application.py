@@ -1,6 +1,6 @@
 """The API as one ASGI application: which verbs there are, and what each is given. `app.py` gives it the parts."""
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping
 
 from starlette.routing import Route, Router
 
@@ -13,9 +13,11 @@ from posthaste.api.hooks import HookRoutes, Hooks
 from posthaste.api.keyring import Keyring
 from posthaste.api.lines import LineRoutes
 from posthaste.api.messages import MessageRoutes
+from posthaste.api.parse_line import Setting
 from posthaste.api.quotas import Quotas
 from posthaste.api.watch import Watch
 from posthaste.clock import Clock
+from posthaste.core.channels import Kind
 from posthaste.ids import Ids
 from posthaste.settings import Settings
 from posthaste.store.base import Store
@@ -29,19 +31,26 @@ def build(
     hooks: Hooks,
     *,
     is_ready: Callable[[], bool] = lambda: True,
+    kinds: Mapping[str, Kind],
+    seal: Callable[[Mapping[str, str]], str],
 ) -> Router:
-    """Return the application. `is_ready` is asked by `/readyz`; everything else answers at once."""
+    """Return the application. `is_ready` is asked by `/readyz`; everything else answers at once.
+
+    `kinds` are the channels for which lines can be added, `seal` what their credentials are stored as.
+    """
     keyring = Keyring(store, clock, settings.key_cache_ms)
     edge = Edge(keyring, Quotas(settings, clock), clock, ids, settings.waiting_max)
-    return _router(edge, verbs(settings, store, clock, hooks, is_ready))
+    return _router(edge, verbs(settings, store, clock, hooks, is_ready, Setting(kinds, seal)))
 
 
-def verbs(settings: Settings, store: Store, clock: Clock, hooks: Hooks, is_ready: Callable[[], bool]) -> list[Verb]:
+def verbs(
+    settings: Settings, store: Store, clock: Clock, hooks: Hooks, is_ready: Callable[[], bool], setting: Setting
+) -> list[Verb]:
     """Return every verb of the API, those that are called most at the top."""
     return [
         *MessageRoutes(settings, store, accepting(store, settings), Watch(store)).verbs(),
         *HookRoutes(hooks, settings.body_max_bytes).verbs(),
-        *LineRoutes(settings, store, clock).verbs(),
+        *LineRoutes(settings, store, clock, setting).verbs(),
         *HealthRoutes(store, is_ready).verbs(),
         *DocsRoutes().verbs(),
     ]

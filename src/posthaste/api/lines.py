@@ -7,7 +7,7 @@ from posthaste.actions.show import line_views
 from posthaste.api.bodies import read_object
 from posthaste.api.calls import Access, Answer, Call, Verb
 from posthaste.api.messages import id_in_path
-from posthaste.api.parse_line import parse_line_change, parse_new_line
+from posthaste.api.parse_line import Setting, parse_line_change, parse_new_line
 from posthaste.api.render_line import render_line
 from posthaste.clock import Clock
 from posthaste.settings import Settings
@@ -21,6 +21,7 @@ class LineRoutes:
     settings: Settings
     store: Store
     clock: Clock
+    setting: Setting
 
     def verbs(self) -> list[Verb]:
         return [
@@ -36,7 +37,7 @@ class LineRoutes:
 
     async def add(self, call: Call) -> Answer:
         body = await read_object(call, self.settings.body_max_bytes)
-        new = parse_new_line(body.fields, call.workspace)
+        new = parse_new_line(body.fields, call.workspace, self.setting)
         view = await self.store.write(add_line, self.settings, call.workspace.id, new)
         return Answer(201, {"line": render_line(view, self.clock.now_ms())})
 

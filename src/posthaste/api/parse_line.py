@@ -1,25 +1,24 @@
 """A line from its JSON object: `POST /api/lines` makes a `NewLine`, `PATCH /api/lines/{id}` a `LineChange`.
 
 The names are the ones under which `GET /api/lines/by-user` shows the same things; limits are a day's, gaps are in
-seconds.
+seconds. What a channel asks for beyond that is its own `Kind`'s to say and to check.
 """
 
-from urllib.parse import urlsplit
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
 
 from posthaste.actions.lines import LineChange, NewLine
-from posthaste.api.fields import Fields, flag, own_id, seconds_as_ms, text, whole_number
+from posthaste.api.fields import Fields, flag, given, own_id, seconds_as_ms, text, whole_number, wrong_type
 from posthaste.core.addresses import normalise_email, normalise_phone
+from posthaste.core.channels import Form, Kind
 from posthaste.core.errors import Refused, shown
-from posthaste.core.messages import MessageType
 from posthaste.core.windows import zone_named
 from posthaste.core.workspaces import Workspace
 
-CHANNELS = {"bluebubbles": MessageType.IMESSAGE}
-"""The channels that a line can be added for, with the type of message that each carries."""
-
 LIMIT_AT_MOST = 1_000_000
 GAP_AT_MOST_S = 86_400
-_URL_CHARS = 2048
+_LONG_CHARS = 8_192
+_CHANNEL_UNLESS_GIVEN = "bluebubbles"
 
 CHANGEABLE = (
     "isActive",
@@ -30,10 +29,19 @@ CHANGEABLE = (
     "timezone",
 )
 ADDABLE = (
-    *("channel", "messageType", "url", "password", "deviceId", "phone", "email", "firstName", "lastName", "timezone"),
+    *("channel", "messageType", "deviceId", "phone", "email", "firstName", "lastName", "timezone"),
     *("dailyNewConversationsLimit", "dailyTotalMessagesLimit", "dailyAvailabilityChecksLimit"),
     *("deviceGapSeconds", "contactGapSeconds", "checkGapSeconds", "mayStillArriveSeconds"),
 )
+"""The fields that lines of every channel have; each channel adds its own."""
+
+
+@dataclass(frozen=True, slots=True)
+class Setting:
+    """For which channels lines can be added, and what their secrets are stored as."""
+
+    kinds: Mapping[str, Kind]
+    seal: Callable[[Mapping[str, str]], str]
 
 
 def parse_line_change(fields: Fields) -> LineChange:
@@ -51,18 +59,22 @@ def parse_line_change(fields: Fields) -> LineChange:
     return change
 
 
-def parse_new_line(fields: Fields, workspace: Workspace) -> NewLine:
-    """Return a line to add, on a device of its own (`url`, `password`) or on one that is there (`deviceId`)."""
-    channel = _channel(fields)
+def parse_new_line(fields: Fields, workspace: Workspace, setting: Setting) -> NewLine:
+    """Return a line to add, on a device of its own (with what its channel asks for) or on one that is there (`deviceId`)."""
+    kind = _kind(fields, setting.kinds)
+    message_type = _message_type(fields, kind)
     device_id = own_id(fields, "deviceId")
     phone, email = text(fields, "phone"), text(fields, "email", most_chars=320)
     if phone is None and email is None:
         raise Refused("phone or email is required: the address from which the line writes", code="MISSING_FIELD")
+    setup = kind.setup_from(_own_fields(fields, kind)) if device_id is None else None
     return NewLine(
-        channel=channel,
-        message_type=_message_type(fields, channel),
-        url=_url(fields, is_needed=device_id is None),
-        secret=_secret(fields, is_needed=device_id is None),
+        channel=kind.name,
+        message_type=message_type,
+        url=setup.config.get("url", "") if setup else "",
+        secret=setting.seal(setup.secrets) if setup else "",
+        config=setup.config if setup else {},
+        pace=kind.pace,
         phone=None if phone is None else normalise_phone(phone, workspace.region, "phone"),
         email=None if email is None else normalise_email(email, "email"),
         first_name=text(fields, "firstName"),
@@ -79,47 +91,37 @@ def parse_new_line(fields: Fields, workspace: Workspace) -> NewLine:
     )
 
 
-def _channel(fields: Fields) -> str:
-    found = text(fields, "channel") or "bluebubbles"
-    if found not in CHANNELS:
-        raise Refused(f"channel must be one of {', '.join(CHANNELS)}, got {shown(found)}", code="INVALID_CHANNEL")
-    return found
+def _kind(fields: Fields, kinds: Mapping[str, Kind]) -> Kind:
+    found = text(fields, "channel") or _CHANNEL_UNLESS_GIVEN
+    if found not in kinds:
+        raise Refused(f"channel must be one of {', '.join(kinds)}, got {shown(found)}", code="INVALID_CHANNEL")
+    return kinds[found]
 
 
-def _message_type(fields: Fields, channel: str) -> str:
-    carried = CHANNELS[channel]
-    found = text(fields, "messageType") or carried
-    if found != carried:
-        raise Refused(f"messageType must be {carried} for the channel {channel}, got {shown(found)}", code="INVALID_MESSAGE_TYPE")
-    return carried
+def _message_type(fields: Fields, kind: Kind) -> str:
+    found = text(fields, "messageType") or kind.message_type
+    if found != kind.message_type:
+        raise Refused(
+            f"messageType must be {kind.message_type} for the channel {kind.name}, got {shown(found)}",
+            code="INVALID_MESSAGE_TYPE",
+        )
+    return kind.message_type
 
 
-def _url(fields: Fields, *, is_needed: bool) -> str:
-    found = text(fields, "url", most_chars=_URL_CHARS)
-    if found is None:
-        if is_needed:
-            raise Refused("url is required: the address of the BlueBubbles server", code="MISSING_FIELD")
-        return ""
-    # The value is not shown: it may hold a password.
-    if not _is_server(found):
-        raise Refused("url must be an http or https address without a query", code="INVALID_URL")
-    return found.rstrip("/")
+def _own_fields(fields: Fields, kind: Kind) -> dict[str, str | None]:
+    """Return what was given of a channel's own fields, as texts; numbers and flags may also come as JSON has them."""
+    return {field.name: _as_text(fields, field.name, field.form) for field in kind.fields}
 
 
-def _is_server(url: str) -> bool:
-    try:
-        parts = urlsplit(url)
-        port = parts.port
-    except ValueError:  # an unclosed bracket in the host, a port that is no number
-        return False
-    return parts.scheme in ("http", "https") and bool(parts.hostname) and port != 0 and not (parts.query or parts.fragment)
-
-
-def _secret(fields: Fields, *, is_needed: bool) -> str:
-    found = text(fields, "password")
-    if found is None and is_needed:
-        raise Refused("password is required: the password of the BlueBubbles server", code="MISSING_FIELD")
-    return found or ""
+def _as_text(fields: Fields, name: str, form: Form) -> str | None:
+    value = given(fields, name)
+    if form is Form.FLAG and isinstance(value, bool):
+        return "true" if value else "false"
+    if form is Form.NUMBER and isinstance(value, int) and not isinstance(value, bool):
+        return str(value)
+    if value is not None and not isinstance(value, str):
+        raise wrong_type(name, "text", "what was given")
+    return text(fields, name, most_chars=_LONG_CHARS if form is Form.LONG_TEXT else 2_048)
 
 
 def _timezone(fields: Fields) -> str | None:

@@ -11,50 +11,103 @@ that is not a clear answer is `Ambiguous`.
 """
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
+from pathlib import Path
 from typing import Protocol
 
+from posthaste.core.channels import Kind
+from posthaste.core.hooks import Heard, HookCall
 from posthaste.core.outcomes import Deferred, Finding, Outcome, Rejected
 from posthaste.core.signals import Signal
 
 
 @dataclass(frozen=True, slots=True)
-class Promises:
-    """What a provider can do, so that the engine reads it instead of guessing."""
-
-    repeats_safely: bool
-    can_find: bool
-    can_check: bool
-    has_receipts: bool
-    has_attachments: bool
-
-
-@dataclass(frozen=True, slots=True)
 class Connection:
-    """How to reach one device: address, secret, and what its channel keeps about it (`options`)."""
+    """How to reach one device.
+
+    `config` and `secrets` are the fields that its channel asks for, `options` what it keeps about the device itself.
+    `url` is its address, for channels that have one, and `hook_url` the address of ours under which it may report.
+    """
 
     device_id: str
     url: str
-    secret: str
+    secrets: Mapping[str, str]
     options: Mapping[str, object]
+    config: Mapping[str, str] = field(default_factory=dict)
+    hook_url: str = ""
 
 
 @dataclass(frozen=True, slots=True)
 class Target:
-    """Where at the provider a text goes: what `prepare` found out, kept with the attempt as text."""
+    """Where at the provider a text goes: what `prepare` found out, kept with the attempt as text.
+
+    `files` are the provider's names of attachments that were put there beforehand.
+    """
 
     kind: str
     chat: str
+    files: tuple[str, ...] = ()
+
+
+NOWHERE = Target("", "")
+
+
+@dataclass(frozen=True, slots=True)
+class File:
+    """An attachment, fetched and checked: `path` is our copy, `url` an address at which the provider can fetch it, too."""
+
+    name: str
+    media_type: str
+    size: int
+    path: Path
+    url: str
+
+
+@dataclass(frozen=True, slots=True)
+class Sender:
+    """Who writes: the line's own addresses and name."""
+
+    phone: str | None = None
+    email: str | None = None
+    name: str | None = None
+
+
+NOBODY = Sender()
+
+
+@dataclass(frozen=True, slots=True)
+class Letter:
+    """What only an e-mail has.
+
+    `references` are the Message-IDs of the conversation so far, oldest first; `unsubscribe_url` takes a one-click POST
+    (RFC 8058).
+    """
+
+    subject: str | None = None
+    html: str | None = None
+    references: tuple[str, ...] = ()
+    unsubscribe_url: str = ""
+
+
+NO_LETTER = Letter()
 
 
 @dataclass(frozen=True, slots=True)
 class Order:
-    """One text for one address. `marker` is unique to the attempt, for providers that pass it back."""
+    """One message for one address.
+
+    `marker` is unique to the attempt, for providers that pass it back. `key` is the same for every attempt of one message
+    at one address (36 characters at most), for providers that know a repeat by it.
+    """
 
     address: str
     text: str
     marker: str
     target: Target
+    key: str = ""
+    sender: Sender = NOBODY
+    files: Sequence[File] = ()
+    letter: Letter = NO_LETTER
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,7 +115,7 @@ class Trace:
     """What is known of an attempt whose outcome is not: enough to look for it at the provider.
 
     `cursor` is the provider's highest order number seen before the hand-over; only later ones can be ours. `bound` are the ids
-    that belong to other attempts.
+    that belong to other attempts. `files` is how many attachments went along.
     """
 
     address: str
@@ -72,6 +125,9 @@ class Trace:
     cursor: int
     handed_at: int
     bound: frozenset[str]
+    key: str = ""
+    sender: Sender = NOBODY
+    files: int = 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -105,14 +161,22 @@ class Unreachable(Exception):  # noqa: N818 - `raise Unreachable(...)` says what
     """A device did not answer a harmless question; the text says why."""
 
 
+class Inbox(Protocol):
+    """Where a channel with a standing connection puts what comes in by itself."""
+
+    async def put(self, device_id: str, signals: Sequence[Signal]) -> None:
+        """Store signals; when this returns they are safe, so that the provider may be told that they were taken."""
+        ...
+
+
 class Channel(Protocol):
     """One provider."""
 
     @property
-    def promises(self) -> Promises: ...
+    def kind(self) -> Kind: ...
 
-    async def prepare(self, device: Connection, address: str) -> Target | Deferred | Rejected:
-        """Find out where a text for this address goes, asking only harmless questions."""
+    async def prepare(self, device: Connection, order: Order) -> Target | Deferred | Rejected:
+        """Find out where an order goes, asking only harmless questions; its own target is `NOWHERE` yet."""
         ...
 
     async def send(self, device: Connection, order: Order) -> Outcome:
@@ -131,14 +195,22 @@ class Channel(Protocol):
         """Ask whether the device can send."""
         ...
 
-    async def listen(self, device: Connection, hook_url: str) -> None:
-        """Have the device report to `hook_url` from now on; raise `Unreachable` if it does not answer."""
+    async def listen(self, device: Connection) -> None:
+        """Have the device report to its `hook_url` from now on; raise `Unreachable` if it does not answer."""
         ...
 
     async def poll(self, device: Connection, cursor: int, open_ids: Sequence[str]) -> News:
         """Fetch what came after `cursor`, and the receipts of `open_ids`; raise `Unreachable` if the device does not answer."""
         ...
 
-    def parse_hook(self, body: bytes) -> Sequence[Signal]:
-        """Translate one report of a device; an unknown or broken one gives no signals."""
+    def hear(self, device: Connection, call: HookCall) -> Heard | None:
+        """Translate one call of a device; None if it is not proven to be the device's (a wrong signature)."""
+        ...
+
+    async def download(self, device: Connection, ref: str, most_bytes: int) -> bytes:
+        """Fetch a file that came in; raise `Unreachable` if it cannot be had or is larger than `most_bytes`."""
+        ...
+
+    async def close(self) -> None:
+        """Let go of standing connections."""
         ...

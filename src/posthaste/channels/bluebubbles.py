@@ -17,9 +17,21 @@ import msgspec
 
 from posthaste.channels import bluebubbles_meaning as meaning
 from posthaste.channels import bluebubbles_wire as wire
-from posthaste.channels.base import Availability, Connection, Health, News, Order, Promises, Target, Trace, Unreachable
+from posthaste.channels.base import (
+    Availability,
+    Connection,
+    Health,
+    News,
+    Order,
+    Target,
+    Trace,
+    Unreachable,
+)
 from posthaste.channels.bluebubbles_wire import Row
 from posthaste.channels.http import Answer, Limits, NeverLeft, NoAnswer, exchange
+from posthaste.core.channels import Field, Form, Kind, Promises
+from posthaste.core.hooks import Heard, HookCall
+from posthaste.core.messages import MessageType
 from posthaste.core.outcomes import (
     Absent,
     Accepted,
@@ -82,7 +94,16 @@ class _Crowded(Unreachable):
 class BlueBubbles:
     """The channel. It keeps nothing but a few chat guids, which `send` forgets as soon as one is wrong."""
 
-    promises = Promises(repeats_safely=False, can_find=True, can_check=True, has_receipts=True, has_attachments=False)
+    kind = Kind(
+        name="bluebubbles",
+        title="a Mac that runs the BlueBubbles server",
+        message_type=MessageType.IMESSAGE,
+        promises=Promises(repeats_safely=False, can_find=True, can_check=True, has_receipts=True, has_attachments=False),
+        fields=(
+            Field("url", "the address of the BlueBubbles server", Form.URL, is_needed=True),
+            Field("password", "the password of the BlueBubbles server", is_needed=True, is_secret=True),
+        ),
+    )
 
     def __init__(
         self,
@@ -102,8 +123,9 @@ class BlueBubbles:
 
     # Sending
 
-    async def prepare(self, device: Connection, address: str) -> Target | Deferred | Rejected:
+    async def prepare(self, device: Connection, order: Order) -> Target | Deferred | Rejected:
         """Find the chat with an address under either name, the Mac's own first; if there is none, the send opens it."""
+        address = order.address
         known = self._chats.get((device.device_id, address))
         if known:
             return Target(CHAT, known)
@@ -180,12 +202,13 @@ class BlueBubbles:
 
     # Listening
 
-    async def listen(self, device: Connection, hook_url: str) -> None:
+    async def listen(self, device: Connection) -> None:
         """Register a webhook, after deleting our earlier ones: registering again would not update their events.
 
         Ours are those with this device's token behind our path, whatever host or query stood around it. Other
         people's stay.
         """
+        hook_url = device.hook_url
         for hook in await self._ask(device, _Request("GET", "/webhook"), list[wire.Hook]):
             if hook.url == hook_url or (_token(hook.url) and _token(hook.url) == _token(hook_url)):
                 await self._envelope(device, _Request("DELETE", f"/webhook/{hook.id}"))
@@ -201,9 +224,15 @@ class BlueBubbles:
             signals += [signal for row in rows for signal in meaning.receipt_of(row)]
         return News(signals, page.cursor, page.is_last)
 
-    def parse_hook(self, body: bytes) -> Sequence[Signal]:
+    def hear(self, device: Connection, call: HookCall) -> Heard | None:
         """Translate a webhook call; one send gives two echoes with one guid, and the engine absorbs the second."""
-        return meaning.report_of(body)
+        return Heard(meaning.report_of(call.body))
+
+    async def download(self, device: Connection, ref: str, most_bytes: int) -> bytes:
+        raise Unreachable("files that come in are not fetched")
+
+    async def close(self) -> None:
+        return None
 
     # Asking
 
@@ -266,7 +295,7 @@ class BlueBubbles:
             self._client,
             request.method,
             f"{device.url.rstrip('/')}/api/v1{request.path}",
-            query={"guid": device.secret, **request.query},
+            query={"guid": _password(device), **request.query},
             content=None if request.body is None else msgspec.json.encode(request.body),
             limits=limits,
         )
@@ -275,6 +304,10 @@ class BlueBubbles:
         self._chats[device.device_id, address] = guid
         if len(self._chats) > self._known_chats:
             self._chats.popitem(last=False)
+
+
+def _password(device: Connection) -> str:
+    return device.secrets.get("password", "")
 
 
 def _sending(device: Connection, order: Order) -> _Request:
@@ -354,6 +387,7 @@ def _without_secret(outcome: Outcome, device: Connection) -> Outcome:
 
 def _scrubbed(text: str, device: Connection) -> str:
     """Blot the password out of what the server said, should it ever repeat our URL, and keep it short."""
-    for secret in (device.secret, quote(device.secret, safe=""), quote_plus(device.secret)):
+    password = _password(device)
+    for secret in (password, quote(password, safe=""), quote_plus(password)):
         text = text.replace(secret, "…") if secret else text
     return text[:_DETAIL_CHARS]

@@ -39,6 +39,9 @@ class NoAnswer:
     why: str
 
 
+NO_HEADERS: Mapping[str, str] = {}
+
+
 @dataclass(frozen=True, slots=True)
 class Limits:
     """How long each step towards a connection may take, how long the answer, and how much of it is read."""
@@ -81,11 +84,12 @@ async def exchange(
     query: Mapping[str, str],
     content: bytes | None,
     limits: Limits,
+    headers: Mapping[str, str] = NO_HEADERS,
 ) -> Answer | NeverLeft | NoAnswer:
-    """Make one request, once, and say what came of it."""
+    """Make one request, once, and say what came of it; a body is JSON unless `headers` say otherwise."""
     try:
         request = client.build_request(
-            method, url, params=query, content=content, headers=_headers(content), timeout=_timeout(limits)
+            method, url, params=query, content=content, headers={**_headers(content), **headers}, timeout=_timeout(limits)
         )
         async with asyncio.timeout(_deadline_s(limits)):
             return await _converse(client, request, limits.answer_bytes)

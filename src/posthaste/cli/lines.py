@@ -13,7 +13,9 @@ import click
 from posthaste.actions.lines import LineChange, NewLine, add_line, change_line
 from posthaste.actions.show import LineView, line_views
 from posthaste.actions.workspaces import list_workspaces
-from posthaste.api.parse_line import CHANNELS, parse_new_line
+from posthaste.api.parse_line import Setting, parse_new_line
+from posthaste.app import open_vault
+from posthaste.channels.catalog import KINDS
 from posthaste.cli.opening import on_store
 from posthaste.cli.options import DATABASE, settings_from, settings_options
 from posthaste.cli.pinging import ping
@@ -63,7 +65,7 @@ def _line_options(command: Any) -> Any:
 
 @lines.command()
 @workspace_option
-@click.option("--channel", type=click.Choice(list(CHANNELS)), default="bluebubbles", show_default=True, help="What it speaks.")
+@click.option("--channel", type=click.Choice(list(KINDS)), default="bluebubbles", show_default=True, help="What it speaks.")
 @click.option(
     "--password", metavar="TEXT", help=f"Of the BlueBubbles server; better in {PASSWORD_VARIABLE}, or when asked for it."
 )
@@ -83,7 +85,8 @@ def add(workspace: str | None, password: str | None, **given: Any) -> None:
         given["password"] = password or os.environ.get(PASSWORD_VARIABLE) or click.prompt("Password", hide_input=True, err=True)
 
     async def work(store: Store) -> LineView:
-        return await store.write(_add, settings, workspace, given, limits)
+        vault = await open_vault(store, settings)
+        return await store.write(_add, settings, Setting(KINDS, vault.seal), workspace, given, limits)
 
     made = on_store(settings, work)
     click.echo(made.line.id)
@@ -91,10 +94,15 @@ def add(workspace: str | None, password: str | None, **given: Any) -> None:
 
 
 def _add(
-    tx: Transaction, settings: Settings, wanted: str | None, fields: Mapping[str, object], limits: Mapping[str, int]
+    tx: Transaction,
+    settings: Settings,
+    setting: Setting,
+    wanted: str | None,
+    fields: Mapping[str, object],
+    limits: Mapping[str, int],
 ) -> LineView:
     workspace = workspace_named(tx, wanted, is_for_real=True)
-    new: NewLine = replace(parse_new_line(fields, workspace), **limits)  # type: ignore[arg-type]
+    new: NewLine = replace(parse_new_line(fields, workspace, setting), **limits)  # type: ignore[arg-type]
     return add_line(tx, settings, workspace.id, new)
 
 

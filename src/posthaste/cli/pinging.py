@@ -6,8 +6,9 @@ It sends nothing and stores nothing.
 import asyncio
 from collections.abc import Sequence
 
-from posthaste.app import make_channels
+from posthaste.app import LateInbox, open_vault, tools
 from posthaste.channels.base import Connection
+from posthaste.channels.catalog import make_channels
 from posthaste.channels.http import open_client
 from posthaste.settings import Settings
 from posthaste.store import devices
@@ -18,11 +19,18 @@ async def ping(store: Store, settings: Settings, device_ids: Sequence[str]) -> l
     """Return of each device whether it is up, and what it said in words."""
     access = await store.read(devices.access, device_ids)
     async with open_client() as client:
-        channels = make_channels(settings, client)
+        vault = await open_vault(store, settings)
+        channels = make_channels(tools(settings, client, LateInbox()))
 
         async def one(device_id: str) -> tuple[bool, str]:
             to = access[device_id]
-            health = await channels[to.channel].ping(Connection(to.device_id, to.url, to.secret, to.options))
+            health = await channels[to.channel].ping(
+                Connection(to.device_id, to.url, vault.open(to.secret), to.options, to.config)
+            )
             return health.is_up, health.detail
 
-        return list(await asyncio.gather(*(one(device_id) for device_id in device_ids)))
+        try:
+            return list(await asyncio.gather(*(one(device_id) for device_id in device_ids)))
+        finally:
+            for channel in channels.values():
+                await channel.close()

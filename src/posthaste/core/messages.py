@@ -44,6 +44,8 @@ class Sending:
 
     text: str
     message_type: MessageType = MessageType.IMESSAGE
+    subject: str | None = None
+    html: str | None = None
     phone: str | None = None
     email: str | None = None
     name: str | None = None
@@ -66,7 +68,8 @@ class Sending:
 class Message(Row, frozen=True):
     """A row of `messages`, its columns in the table's order.
 
-    `status` is a stored one; see `holds.py` for what a caller sees.
+    `status` is a stored one; see `holds.py` for what a caller sees. `line_asked`: the caller named the line. `reply_to` names
+    the message of ours that a received one answers; `subject` and `html` are e-mails'.
     """
 
     id: str
@@ -105,3 +108,7 @@ class Message(Row, frozen=True):
     read_at: int | None
     created_at: int
     updated_at: int
+    line_asked: bool = False
+    subject: str | None = None
+    html: str | None = None
+    reply_to: str | None = None

@@ -35,14 +35,54 @@ class Echo:
 
 
 @dataclass(frozen=True, slots=True)
+class InboundFile:
+    """A file that came with what a person wrote; `ref` is what its channel fetches it by, of no meaning elsewhere."""
+
+    ref: str
+    name: str | None = None
+    media_type: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
 class Inbound:
-    """A person wrote."""
+    """A person wrote.
+
+    `to` is the address of ours that they wrote to, where the provider says so; `answers` are the provider's ids of
+    the messages that it replies to, the likeliest first.
+    """
 
     external_id: str
     cursor: int
     address: str
     text: str
     at: int
+    to: str | None = None
+    answers: tuple[str, ...] = ()
+    files: tuple[InboundFile, ...] = ()
 
 
-Signal = Receipt | Echo | Inbound
+@dataclass(frozen=True, slots=True)
+class Reaction:
+    """A person reacted to a message (a tapback); `target` is the provider's id of that message.
+
+    `kind` is love, like, dislike, laugh, emphasize, question, or the emoji itself.
+    """
+
+    external_id: str
+    cursor: int
+    address: str
+    target: str
+    kind: str
+    at: int
+    is_removed: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Typing:
+    """A person has begun to write, or has stopped."""
+
+    address: str
+    is_typing: bool
+
+
+Signal = Receipt | Echo | Inbound | Reaction | Typing

@@ -12,10 +12,11 @@ from posthaste.actions.check import note_check, reserve_check
 from posthaste.actions.claim import Claimed
 from posthaste.actions.record import Report
 from posthaste.actions.tell import tell
-from posthaste.channels.base import Channel, Connection
+from posthaste.channels.base import Channel
 from posthaste.core.messages import MessageType
 from posthaste.core.outcomes import Refusal, Rejected
 from posthaste.core.timeline import Code
+from posthaste.loops.reach import Reach
 from posthaste.settings import Settings
 from posthaste.store.base import Store
 
@@ -23,8 +24,8 @@ from posthaste.store.base import Store
 class Addressing:
     """Resolves addresses through the channels."""
 
-    def __init__(self, store: Store, settings: Settings, channels: Mapping[str, Channel]) -> None:
-        self._store, self._settings, self._channels = store, settings, channels
+    def __init__(self, store: Store, settings: Settings, channels: Mapping[str, Channel], reach: Reach) -> None:
+        self._store, self._settings, self._channels, self._reach = store, settings, channels, reach
 
     async def resolve(self, one: Claimed) -> str | Report:
         """Return the address to send to, which is the attempt's own; or what is to be recorded instead.
@@ -51,7 +52,7 @@ class Addressing:
 
     async def _ask(self, one: Claimed, address: str) -> bool | None:
         channel = self._channels[one.access.channel]
-        if not channel.promises.can_check:
+        if not channel.kind.promises.can_check:
             return None
         wait_ms = await self._store.write(reserve_check, self._settings, one.line.id)
         if wait_ms is None:
@@ -59,8 +60,7 @@ class Addressing:
             return None
         if wait_ms:
             await asyncio.sleep(wait_ms / 1000)
-        access = one.access
-        found = await channel.check(Connection(access.device_id, access.url, access.secret, access.options), address)
+        found = await channel.check(self._reach(one.access), address)
         if found.is_available is None:
             await self._tell(one, Code.UNCHECKED, address, why=found.detail)
             return None

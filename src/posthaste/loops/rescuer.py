@@ -3,13 +3,16 @@
 import asyncio
 import logging
 from collections.abc import Mapping
+from typing import Any
 
 from posthaste.actions.lease import next_rescue_in_ms
 from posthaste.actions.rescue import Lookup, Sighting, conclude, rescue
-from posthaste.channels.base import Channel, Connection, Target, Trace
+from posthaste.channels.base import Channel, Target, Trace
 from posthaste.core.outcomes import CannotTell
 from posthaste.loops.alarm import Alarm
 from posthaste.loops.leases import Leases
+from posthaste.loops.orders import key_of, sender_of
+from posthaste.loops.reach import Reach
 from posthaste.settings import Settings
 from posthaste.store.base import Store
 from posthaste.store.transaction import Transaction
@@ -21,8 +24,8 @@ _AT_ONCE = 64
 class Rescuer:
     """The rescuing loop of one process."""
 
-    def __init__(self, store: Store, settings: Settings, channels: Mapping[str, Channel], leases: Leases) -> None:
-        self._store, self._settings, self._channels, self._leases = store, settings, channels, leases
+    def __init__(self, store: Store, settings: Settings, channels: Mapping[str, Channel], leases: Leases, reach: Reach) -> None:
+        self._store, self._settings, self._channels, self._leases, self._reach = store, settings, channels, leases, reach
         self._alarm = Alarm(store, "doubt")
         self._tasks: set[asyncio.Task[None]] = set()
 
@@ -63,11 +66,9 @@ class Rescuer:
     async def _sighting(self, one: Lookup) -> Sighting:
         channel = self._channels[one.access.channel]
         asked_at = await self._store.read(_now)
-        if not channel.promises.can_find:
+        if not channel.kind.promises.can_find:
             return Sighting(one.attempt, CannotTell("the provider cannot be asked"), False, asked_at)
-        access = one.access
-        device = Connection(access.device_id, access.url, access.secret, access.options)
-        finding = await channel.find(device, _trace(one))
+        finding = await channel.find(self._reach(one.access), _trace(one))
         return Sighting(one.attempt, finding, True, asked_at)
 
 
@@ -81,8 +82,15 @@ def _trace(one: Lookup) -> Trace:
         address=attempt.address,
         text=attempt.text or "",
         marker=attempt.marker,
-        target=Target(**one.target),
+        target=_target(one.target),
         cursor=attempt.cursor or 0,
         handed_at=attempt.handed_at or attempt.claimed_at,
         bound=one.bound,
+        key=key_of(one.message, attempt.address),
+        sender=sender_of(one.line),
+        files=len(one.message.attachments),
     )
+
+
+def _target(kept: Mapping[str, Any]) -> Target:
+    return Target(kept.get("kind", ""), kept.get("chat", ""), tuple(kept.get("files", ())))

@@ -9,22 +9,23 @@ import json
 import logging
 from collections.abc import Mapping, Sequence
 from contextlib import suppress
-from dataclasses import asdict
+from dataclasses import asdict, replace
 
 from posthaste.actions.claim import Claim, Claimed, claim
 from posthaste.actions.hand import Handing, hand
 from posthaste.actions.health import suspect
 from posthaste.actions.record import Report, record
-from posthaste.channels.base import Channel, Connection, Order, Target
+from posthaste.channels.base import Channel, Connection, Order
 from posthaste.clock import Clock
 from posthaste.core.outcomes import Deferred, Outcome, Rejected
-from posthaste.core.templates import fill
+from posthaste.links import Links
 from posthaste.loops.addressing import Addressing
 from posthaste.loops.alarm import Alarm
 from posthaste.loops.leases import Leases
+from posthaste.loops.orders import order_of
+from posthaste.loops.reach import Reach
 from posthaste.settings import Settings
 from posthaste.store.base import Store
-from posthaste.store.devices import Access
 from posthaste.store.gather import Gatherer
 
 _log = logging.getLogger(__name__)
@@ -34,10 +35,20 @@ _RECORD_TRIES = 8
 class Sender:
     """The sending loop of one process."""
 
-    def __init__(self, store: Store, settings: Settings, clock: Clock, channels: Mapping[str, Channel], leases: Leases) -> None:
+    def __init__(
+        self,
+        store: Store,
+        settings: Settings,
+        clock: Clock,
+        channels: Mapping[str, Channel],
+        leases: Leases,
+        reach: Reach,
+        links: Links,
+    ) -> None:
         self._store, self._settings, self._clock, self._channels, self._leases = store, settings, clock, channels, leases
+        self._reach, self._links = reach, links
         self._alarm = Alarm(store, "ready")
-        self._addressing = Addressing(store, settings, channels)
+        self._addressing = Addressing(store, settings, channels, reach)
         self._hands: Gatherer[Handing, bool] = Gatherer(self._hand_all, settings.batch_max)
         self._records: Gatherer[Report, None] = Gatherer(self._record_all, settings.batch_max)
         self._tasks: set[asyncio.Task[None]] = set()
@@ -97,24 +108,23 @@ class Sender:
         found = await self._addressing.resolve(one)
         if isinstance(found, Report):
             return found
-        channel, device = self._channels[one.access.channel], connection(one.access)
-        target = await channel.prepare(device, found)
+        channel, device = self._channels[one.access.channel], self._reach(one.access)
+        order = order_of(one, found, (), self._links)
+        target = await channel.prepare(device, order)
         if isinstance(target, Deferred | Rejected):
             return await self._reported(one, target)
-        text = fill(one.message.text, personal_values(one))
-        return await self._hand_over(one, channel, device, found, target, text)
+        return await self._hand_over(one, channel, device, replace(order, target=target))
 
-    async def _hand_over(
-        self, one: Claimed, channel: Channel, device: Connection, address: str, target: Target, text: str
-    ) -> Report | None:
+    async def _hand_over(self, one: Claimed, channel: Channel, device: Connection, order: Order) -> Report | None:
         asked_at = self._clock.monotonic_ms()
-        if not await self._hands.ask(Handing(one.attempt.id, self._leases.owner, address, json.dumps(asdict(target)), text)):
+        target = json.dumps(asdict(order.target))
+        if not await self._hands.ask(Handing(one.attempt.id, self._leases.owner, order.address, target, order.text)):
             return None
         started_after_ms = self._clock.monotonic_ms() - asked_at
         if started_after_ms >= self._settings.start_within_ms:
             # Somebody may hold the attempt for dead by now: the call is not made.
             return Report(one.attempt, Deferred("the call could not start in time"), 0)
-        outcome = await channel.send(device, Order(address, text, one.attempt.marker, target))
+        outcome = await channel.send(device, order)
         return await self._reported(one, outcome, int(started_after_ms) + 1)
 
     async def _reported(self, one: Claimed, outcome: Outcome, started_after_ms: int | None = None) -> Report:
@@ -139,27 +149,3 @@ class Sender:
     async def _record_all(self, reports: Sequence[Report]) -> Sequence[None]:
         await self._store.write(record, self._settings, reports)
         return [None] * len(reports)
-
-
-def connection(access: Access) -> Connection:
-    return Connection(access.device_id, access.url, access.secret, access.options)
-
-
-def personal_values(one: Claimed) -> dict[str, str]:
-    """Return what a text's places are filled with, as things stand now."""
-    lead, line = one.lead, one.line
-    sender = " ".join(part for part in (line.first_name, line.last_name) if part)
-    values: dict[str, str | None] = {
-        "firstName": lead.first_name if lead else None,
-        "lastName": lead.last_name if lead else None,
-        "name": lead.full_name if lead else None,
-        "fullName": lead.full_name if lead else None,
-        "email": lead.email if lead else None,
-        "phone": lead.phone if lead else None,
-        "senderFirstName": line.first_name,
-        "senderLastName": line.last_name,
-        "senderName": sender,
-        "senderPhone": line.phone,
-        "senderEmail": line.email,
-    }
-    return {name: value for name, value in values.items() if value}

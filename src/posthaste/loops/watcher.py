@@ -2,11 +2,12 @@
 
 import asyncio
 import logging
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 
 from posthaste.actions.health import note_health, take_due_for_health
 from posthaste.channels.base import Channel, Connection, Health, Unreachable
 from posthaste.loops.alarm import Alarm
+from posthaste.loops.reach import Reach
 from posthaste.settings import Settings
 from posthaste.store.base import Store
 from posthaste.store.devices import Access
@@ -16,12 +17,10 @@ _AT_ONCE = 64
 
 
 class Watcher:
-    """The health loop of one process. `hook_url` gives the address under which a device reports to us."""
+    """The health loop of one process."""
 
-    def __init__(
-        self, store: Store, settings: Settings, channels: Mapping[str, Channel], hook_url: Callable[[Access], str]
-    ) -> None:
-        self._store, self._settings, self._channels, self._hook_url = store, settings, channels, hook_url
+    def __init__(self, store: Store, settings: Settings, channels: Mapping[str, Channel], reach: Reach) -> None:
+        self._store, self._settings, self._channels, self._reach = store, settings, channels, reach
         self._alarm = Alarm(store, "devices")
         self._listening: set[str] = set()
         self.has_looked = asyncio.Event()
@@ -38,23 +37,23 @@ class Watcher:
     async def _ping(self, access: Access) -> None:
         try:
             channel = self._channels[access.channel]
-            device = Connection(access.device_id, access.url, access.secret, access.options)
+            device = self._reach(access)
             health = await channel.ping(device)
             if health.is_up and access.device_id not in self._listening:
-                health = await self._listen(channel, access, device, health)
+                health = await self._listen(channel, device, health)
             if not health.is_up:
                 self._listening.discard(access.device_id)
             await self._note(access, health)
         except Exception:
             _log.exception("ping failed: device=%s", access.device_id)
 
-    async def _listen(self, channel: Channel, access: Access, device: Connection, health: Health) -> Health:
+    async def _listen(self, channel: Channel, device: Connection, health: Health) -> Health:
         """Have the device report to us. One that cannot be told is not up: its receipts and replies would not reach us."""
         try:
-            await channel.listen(device, self._hook_url(access))
+            await channel.listen(device)
         except Unreachable as error:
             return Health(False, str(error), health.options, health.cursor)
-        self._listening.add(access.device_id)
+        self._listening.add(device.device_id)
         return health
 
     async def _note(self, access: Access, health: Health) -> None:

@@ -4,7 +4,7 @@ Whoever changes what a device may do next locks its row first (`lock`, in order 
 """
 
 from collections.abc import Collection, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from msgspec import json
 
@@ -19,7 +19,7 @@ _COLUMNS = """
 
 @dataclass(frozen=True, slots=True)
 class Access:
-    """How a device is reached: what only its channel reads."""
+    """How a device is reached: what only its channel reads. `secret` is sealed."""
 
     device_id: str
     workspace_id: str
@@ -29,9 +29,10 @@ class Access:
     options: Mapping[str, object]
     hook_token: str
     cursor: int
+    config: Mapping[str, str] = field(default_factory=dict)
 
 
-def _json(value: Mapping[str, object]) -> str:
+def _json(value: Mapping[str, object] | Mapping[str, str]) -> str:
     return json.encode(dict(value)).decode()
 
 
@@ -43,11 +44,11 @@ def add(tx: Transaction, device: Device, access: Access) -> None:
     tx.run(
         """
         INSERT INTO devices (
-            id, workspace_id, channel, url, secret, options, hook_token, state, state_reason, state_at, checked_at, failures,
-            gap_ms, free_at, ready_at, in_flight, max_in_flight, check_gap_ms, check_free_at, arrival_ms, cursor,
+            id, workspace_id, channel, url, secret, config, options, hook_token, state, state_reason, state_at, checked_at,
+            failures, gap_ms, free_at, ready_at, in_flight, max_in_flight, check_gap_ms, check_free_at, arrival_ms, cursor,
             health_due_at, poll_due_at, created_at)
         VALUES (
-            :id, :workspace_id, :channel, :url, :secret, :options, :hook_token, :state, :state_reason, :now, NULL, 0,
+            :id, :workspace_id, :channel, :url, :secret, :config, :options, :hook_token, :state, :state_reason, :now, NULL, 0,
             :gap_ms, 0, NULL, 0, :max_in_flight, :check_gap_ms, 0, :arrival_ms, :cursor,
             :now, :now, :now)
         """,
@@ -57,6 +58,7 @@ def add(tx: Transaction, device: Device, access: Access) -> None:
             "channel": device.channel,
             "url": access.url,
             "secret": access.secret,
+            "config": _json(access.config),
             "options": _json(access.options),
             "hook_token": access.hook_token,
             "state": device.state,
@@ -145,10 +147,11 @@ def save_options(tx: Transaction, device_id: str, options: Mapping[str, object])
     tx.run("UPDATE devices SET options = :options WHERE id = :id", {"id": device_id, "options": _json(options)})
 
 
-def save_address(tx: Transaction, device_id: str, url: str, secret: str) -> None:
+def save_access(tx: Transaction, access: Access) -> None:
+    """Write how a device is reached from now on."""
     tx.run(
-        "UPDATE devices SET url = :url, secret = :secret WHERE id = :id",
-        {"id": device_id, "url": url, "secret": secret},
+        "UPDATE devices SET url = :url, secret = :secret, config = :config WHERE id = :id",
+        {"id": access.device_id, "url": access.url, "secret": access.secret, "config": _json(access.config)},
     )
 
 
@@ -162,11 +165,11 @@ def reserve_check(tx: Transaction, device_id: str, at: int) -> None:
     tx.run("UPDATE devices SET check_free_at = :at WHERE id = :id", {"id": device_id, "at": at})
 
 
-_ACCESS = "id, workspace_id, channel, url, secret, options, hook_token, cursor"
+_ACCESS = "id, workspace_id, channel, url, secret, options, hook_token, cursor, config"
 
 
 def _access(row: Row) -> Access:
-    return Access(row[0], row[1], row[2], row[3], row[4], json.decode(row[5]), row[6], row[7])
+    return Access(row[0], row[1], row[2], row[3], row[4], json.decode(row[5]), row[6], row[7], json.decode(row[8]))
 
 
 def access(tx: Transaction, ids: Collection[str]) -> dict[str, Access]:
@@ -200,7 +203,7 @@ def take_due_for_health(tx: Transaction, every_ms: int, limit: int) -> list[Acce
         WHERE id IN (
             SELECT id FROM devices WHERE health_due_at <= :now ORDER BY health_due_at LIMIT :limit /*pg FOR UPDATE SKIP LOCKED */
         )
-        RETURNING id, workspace_id, channel, url, secret, options, hook_token, cursor
+        RETURNING id, workspace_id, channel, url, secret, options, hook_token, cursor, config
         """,
         {"now": tx.now, "next": tx.now + every_ms, "limit": limit},
     )
@@ -219,7 +222,7 @@ def take_due_for_poll(tx: Transaction, every_ms: int, limit: int) -> list[Access
             LIMIT :limit
             /*pg FOR UPDATE SKIP LOCKED */
         )
-        RETURNING id, workspace_id, channel, url, secret, options, hook_token, cursor
+        RETURNING id, workspace_id, channel, url, secret, options, hook_token, cursor, config
         """,
         {"now": tx.now, "next": tx.now + every_ms, "limit": limit},
     )

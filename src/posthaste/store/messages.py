@@ -55,6 +55,10 @@ _NAMES = [
     "read_at",
     "created_at",
     "updated_at",
+    "line_asked",
+    "subject",
+    "html",
+    "reply_to",
 ]
 _COLUMNS = ", ".join(f"m.{name}" for name in _NAMES)
 
@@ -72,7 +76,9 @@ def _message(row: Row) -> Message:
         row[31],
         tuple((url, name) for url, name in json.decode(row[32])) if row[32] else (),
         CrmIds(*row[33:37]),
-        *row[37:],
+        *row[37:42],
+        bool(row[42]),
+        *row[43:],
     )
 
 
@@ -132,6 +138,10 @@ def _params(message: Message) -> dict[str, object]:
         "read_at": message.read_at,
         "created_at": message.created_at,
         "updated_at": message.updated_at,
+        "line_asked": message.line_asked,
+        "subject": message.subject,
+        "html": message.html,
+        "reply_to": message.reply_to,
     }
 
 
@@ -322,6 +332,23 @@ def expired(tx: Transaction, limit: int) -> list[tuple[str, str]]:
         {"now": tx.now, "limit": limit},
     )
     return [(row[0], row[1]) for row in rows]
+
+
+def references(tx: Transaction, message: Message) -> list[str]:
+    """Return the provider's ids of the last messages of the same kind exchanged with the same lead, oldest first.
+
+    Served by messages_of_lead.
+    """
+    rows = tx.rows(
+        """
+        SELECT external_id FROM messages
+        WHERE lead_id = :lead_id AND message_type = :message_type AND external_id IS NOT NULL AND id <> :id
+        ORDER BY created_at DESC, id DESC
+        LIMIT 10
+        """,
+        {"lead_id": message.lead_id, "message_type": message.message_type, "id": message.id},
+    )
+    return [row[0] for row in reversed(rows)]
 
 
 def devices_waiting_for(tx: Transaction, workspace_id: str, address: str) -> list[str]:

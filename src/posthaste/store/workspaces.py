@@ -2,7 +2,7 @@
 
 from dataclasses import dataclass
 
-from posthaste.core.workspaces import Workspace
+from posthaste.core.workspaces import Fallback, Workspace
 from posthaste.store.transaction import Row, Transaction
 
 
@@ -18,8 +18,15 @@ class ApiKey:
     revoked_at: int | None
 
 
+_COLUMNS = """
+    w.id, w.name, w.region, w.timezone, w.is_sandbox, w.read_only_reason, w.created_at,
+    w.fallback_enabled, w.fallback_line_id, w.send_fallback
+"""
+
+
 def _workspace(row: Row) -> Workspace:
-    return Workspace(row[0], row[1], row[2], row[3], bool(row[4]), row[5], row[6])
+    fallback = Fallback(bool(row[7]), row[8], bool(row[9]))
+    return Workspace(row[0], row[1], row[2], row[3], bool(row[4]), row[5], row[6], fallback)
 
 
 def make_alone(tx: Transaction) -> None:
@@ -47,16 +54,30 @@ def add(tx: Transaction, workspace: Workspace) -> None:
 
 def find(tx: Transaction, workspace_id: str) -> Workspace | None:
     row = tx.one(
-        "SELECT id, name, region, timezone, is_sandbox, read_only_reason, created_at FROM workspaces WHERE id = :id",
+        f"SELECT {_COLUMNS} FROM workspaces AS w WHERE w.id = :id",
         {"id": workspace_id},
     )
     return _workspace(row) if row else None
 
 
-def every(tx: Transaction) -> list[Workspace]:
-    rows = tx.rows(
-        "SELECT id, name, region, timezone, is_sandbox, read_only_reason, created_at FROM workspaces ORDER BY created_at, id"
+def save_fallback(tx: Transaction, workspace_id: str, fallback: Fallback) -> None:
+    tx.run(
+        """
+        UPDATE workspaces
+        SET fallback_enabled = :is_enabled, fallback_line_id = :line_id, send_fallback = :send_on_failed
+        WHERE id = :id
+        """,
+        {
+            "id": workspace_id,
+            "is_enabled": fallback.is_enabled,
+            "line_id": fallback.line_id,
+            "send_on_failed": fallback.send_on_failed,
+        },
     )
+
+
+def every(tx: Transaction) -> list[Workspace]:
+    rows = tx.rows(f"SELECT {_COLUMNS} FROM workspaces AS w ORDER BY w.created_at, w.id")
     return [_workspace(row) for row in rows]
 
 
@@ -80,8 +101,8 @@ def add_key(tx: Transaction, key: ApiKey, digest: str) -> None:
 def workspace_of_key(tx: Transaction, digest: str) -> Workspace | None:
     """Find the workspace of a key that was not revoked. Runs once per key and cache time; served by the unique digest."""
     row = tx.one(
-        """
-        SELECT w.id, w.name, w.region, w.timezone, w.is_sandbox, w.read_only_reason, w.created_at
+        f"""
+        SELECT {_COLUMNS}
         FROM api_keys AS k
         JOIN workspaces AS w ON w.id = k.workspace_id
         WHERE k.digest = :digest AND k.revoked_at IS NULL

@@ -1,0 +1,39 @@
+"""The channels that there are, and what each is made of. A new one gets its file beside this one, and two lines here."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+import httpx2
+
+from posthaste.channels.base import Channel, Inbox
+from posthaste.channels.bluebubbles import BlueBubbles
+from posthaste.core.channels import Kind
+
+_EVERY = (BlueBubbles,)
+
+KINDS: Mapping[str, Kind] = {one.kind.name: one.kind for one in _EVERY}
+"""What each channel carries, promises and asks for, by its name."""
+
+
+@dataclass(frozen=True, slots=True)
+class Tools:
+    """What channels work with; how long they wait is in milliseconds, `answer_ms` for a send, `question_ms` for all else."""
+
+    client: httpx2.AsyncClient
+    inbox: Inbox
+    connect_ms: int
+    question_ms: int
+    answer_ms: int
+
+
+def make_channels(tools: Tools) -> dict[str, Channel]:
+    """Return every channel by its name, as devices call it."""
+    every: list[Channel] = [
+        BlueBubbles(
+            tools.client,
+            answer_timeout_ms=tools.answer_ms,
+            question_timeout_ms=tools.question_ms,
+            connect_timeout_ms=tools.connect_ms,
+        ),
+    ]
+    return {channel.kind.name: channel for channel in every}

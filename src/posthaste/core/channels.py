@@ -1,0 +1,148 @@
+"""What a channel is to everybody but its own file: what it carries, what it promises, and what a line of it is set up with.
+
+Each file in `channels/` states one `Kind`. The API and the command line read its fields to add lines, the engine reads
+its promises instead of guessing, and docs/channels.md is held against both by a test.
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from enum import StrEnum
+from urllib.parse import urlsplit
+
+from posthaste.core.errors import Refused, shown
+from posthaste.core.messages import MessageType
+
+
+class Form(StrEnum):
+    """What the value of a field has to look like."""
+
+    TEXT = "text"
+    LONG_TEXT = "long text"
+    URL = "url"
+    NUMBER = "number"
+    FLAG = "flag"
+
+
+@dataclass(frozen=True, slots=True)
+class Field:
+    """One setting of a channel's lines, by the name that it has in the API; what is secret is sealed and never shown.
+
+    `default` stands in for what is not given; a field that is needed has none.
+    """
+
+    name: str
+    meaning: str
+    form: Form = Form.TEXT
+    is_needed: bool = False
+    is_secret: bool = False
+    default: str = ""
+    choices: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Promises:
+    """What a provider can do, so that the engine reads it instead of guessing.
+
+    `repeats_safely`: a second hand-over with the same key is known and not sent again, however late the first arrives.
+    """
+
+    repeats_safely: bool
+    can_find: bool
+    can_check: bool
+    has_receipts: bool
+    has_attachments: bool
+    has_replies: bool = True
+
+
+@dataclass(frozen=True, slots=True)
+class Pace:
+    """How a device of this channel is paced unless its line says otherwise; None stands for the server's settings.
+
+    `arrival_ms`: how long a text may still arrive after its hand-over.
+    """
+
+    gap_ms: int | None = None
+    contact_gap_ms: int | None = None
+    max_in_flight: int = 1
+    arrival_ms: int | None = None
+
+
+DEFAULT_PACE = Pace()
+
+
+@dataclass(frozen=True, slots=True)
+class Kind:
+    """One channel; `title` names it in words."""
+
+    name: str
+    title: str
+    message_type: MessageType
+    promises: Promises
+    fields: tuple[Field, ...]
+    pace: Pace = DEFAULT_PACE
+
+    def field_names(self) -> tuple[str, ...]:
+        return tuple(field.name for field in self.fields)
+
+    def setup_from(self, given: Mapping[str, str | None]) -> "Setup":
+        """Return the settings of a line from what was given, or refuse it, naming the field; a secret is never shown."""
+        values = {field.name: _value(self, field, given.get(field.name)) for field in self.fields}
+        return Setup(
+            {field.name: values[field.name] for field in self.fields if not field.is_secret and values[field.name]},
+            {field.name: values[field.name] for field in self.fields if field.is_secret and values[field.name]},
+        )
+
+    def change_of(self, given: Mapping[str, str | None]) -> "Setup":
+        """Return only what was given, checked in the same way: for a line that exists and keeps the rest."""
+        named = {field.name: field for field in self.fields if given.get(field.name)}
+        values = {name: _value(self, field, given[name]) for name, field in named.items()}
+        return Setup(
+            {name: value for name, value in values.items() if not named[name].is_secret},
+            {name: value for name, value in values.items() if named[name].is_secret},
+        )
+
+
+@dataclass(frozen=True, slots=True)
+class Setup:
+    """The settings of one device: what may be shown, and what is kept sealed."""
+
+    config: Mapping[str, str]
+    secrets: Mapping[str, str]
+
+
+_DIGITS = 9
+_FLAGS = {"true": "true", "false": "false", "yes": "true", "no": "false", "on": "true", "off": "false", "1": "true", "0": "false"}
+
+
+def _value(kind: Kind, field: Field, given: str | None) -> str:
+    value = (given or "").strip() or field.default
+    if not value:
+        if field.is_needed:
+            raise Refused(f"{field.name} is required for {kind.name}: {field.meaning}", code="MISSING_FIELD")
+        return ""
+    said = "what was given" if field.is_secret else shown(value)
+    if field.choices and value not in field.choices:
+        raise Refused(f"{field.name} must be one of {', '.join(field.choices)}, got {said}", code="INVALID_CHOICE")
+    match field.form:
+        case Form.URL:
+            return _url(field.name, value)
+        case Form.NUMBER if not (value.isascii() and value.isdecimal() and len(value) <= _DIGITS):
+            raise Refused(f"{field.name} must be a whole number, got {said}", code="INVALID_TYPE")
+        case Form.FLAG if value.lower() not in _FLAGS:
+            raise Refused(f"{field.name} must be true or false, got {said}", code="INVALID_TYPE")
+        case Form.FLAG:
+            return _FLAGS[value.lower()]
+        case _:
+            return value
+
+
+def _url(name: str, value: str) -> str:
+    # The value is not shown: it may hold a password.
+    try:
+        parts = urlsplit(value)
+        is_server = parts.scheme in ("http", "https") and bool(parts.hostname) and parts.port != 0
+    except ValueError:  # an unclosed bracket in the host, a port that is no number
+        is_server = False
+    if not is_server or parts.query or parts.fragment:
+        raise Refused(f"{name} must be an http or https address without a query", code="INVALID_URL")
+    return value.rstrip("/")
