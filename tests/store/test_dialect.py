@@ -55,8 +55,10 @@ def test_lists_are_given_as_each_database_takes_them() -> None:
     text = "SELECT 1 WHERE a IN EACH(:ids) OR b IN EACH(:ids) OR c NOT IN EACH(:others) OR d = :d"
     params = {"ids": ("a", 'b"'), "others": iter([1, 2]), "d": "d"}
     assert sqlite_params(for_sqlite(text), params) == {"ids": '["a","b\\""]', "others": "[1,2]", "d": "d"}
-    params = {"ids": (), "others": {1}, "d": "d"}
-    assert postgres_params(for_postgres(text), params) == {"ids": [], "others": [1], "d": "d"}
+    params = {"ids": ("a", "ü,{}", "c"), "others": {1}, "d": "d"}
+    assert postgres_params(for_postgres(text), params) == {"ids": '{"a","ü,{}","c"}', "others": [1], "d": "d"}
+    params = {"ids": (), "others": ("a", 'b"'), "d": "d"}
+    assert postgres_params(for_postgres(text), params) == {"ids": "{}", "others": ["a", 'b"'], "d": "d"}
 
 
 def test_a_statement_without_lists_keeps_its_parameters() -> None:

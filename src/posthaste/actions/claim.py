@@ -117,8 +117,7 @@ def _circumstances(tx: Transaction, due: Sequence[Message]) -> tuple[set[tuple[s
         for talk in conversations.by_addresses(tx, workspace_id, people[workspace_id]).values()
         if talk.opened_at is not None
     }
-    addresses = {message.address for message in due}
-    return known, attempts.in_doubt_for(tx, addresses) if addresses else {}
+    return known, attempts.in_doubt_for(tx, people) if people else {}
 
 
 @dataclass(frozen=True, slots=True)
@@ -138,12 +137,13 @@ def _begin(tx: Transaction, settings: Settings, owner: str, sends: Sequence[Send
         conversations.open_many(
             tx, [(one.message.workspace_id, one.message.address, one.line.id, ids[one.message.id]) for one in new]
         )
-        opened = conversations.opened_by(tx, ids.values(), {address for _, address in people})
-        messages.relane_person(tx, people, Lane.KNOWN)
+        opened = conversations.opened_by(tx, ids.values(), people)
     begun = [_begun(tx, settings, owner, send, ids[send.message.id], opened) for send in sends]
     if begun:
         attempts.add(tx, [one.attempt for one in begun])
         messages.save_steps(tx, [one.message for one in begun])
+        # Afterwards, or it would also move the messages that are just being taken.
+        messages.relane_person(tx, [(send.message.workspace_id, send.message.address) for send in new], Lane.KNOWN)
         timeline.add(tx, [_claimed_entry(one) for one in begun])
     return begun
 

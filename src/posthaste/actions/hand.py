@@ -79,7 +79,7 @@ def _write(tx: Transaction, settings: Settings, handed: Sequence[tuple[Handing, 
     rows = [
         {
             "id": attempt.id,
-            "now": tx.now,
+            "handed_at": tx.now,
             "arrives_until": tx.now + settings.start_within_ms + locked[attempt.device_id].arrival_ms,
             "lease_until": tx.now + settings.lease_ms,
             "address": handing.address,

@@ -3,7 +3,7 @@
 `claimed` means surely not handed over, `handed` means perhaps. The two are never guessed at afterwards: the row says which.
 """
 
-from collections.abc import Collection, Iterable, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 
 from posthaste.core import row
 from posthaste.store.transaction import Row, Transaction
@@ -106,7 +106,7 @@ def hand(tx: Transaction, rows: Sequence[dict[str, object]]) -> None:
     tx.many(
         """
         UPDATE attempts
-        SET state = 'handed', handed_at = :now, arrives_until = :arrives_until, lease_until = :lease_until,
+        SET state = 'handed', handed_at = :handed_at, arrives_until = :arrives_until, lease_until = :lease_until,
             address = :address, target = :target, text = :text, cursor = :cursor
         WHERE id = :id AND state = 'claimed'
         """,
@@ -179,17 +179,21 @@ def next_abandoned_at(tx: Transaction) -> int | None:
     return row[0] if row else None
 
 
-def in_doubt_for(tx: Transaction, addresses: Collection[str]) -> dict[tuple[str, str], int]:
-    """Return for whom a send is under way or in doubt, and when to ask again. Served by attempts_in_doubt_for."""
+def in_doubt_for(tx: Transaction, people: Mapping[str, Collection[str]]) -> dict[tuple[str, str], int]:
+    """Return for whom of these addresses by workspace a send is under way or in doubt, and when to ask again.
+
+    Served by attempts_in_doubt_for.
+    """
     rows = tx.rows(
         """
         SELECT a.workspace_id, a.address, max(a.lease_until)
         FROM attempts AS a
         JOIN messages AS m ON m.id = a.message_id
-        WHERE a.state <> 'done' AND a.address IN EACH(:addresses) AND m.status = 'sending'
+        WHERE a.state <> 'done' AND a.workspace_id IN EACH(:workspaces) AND a.address IN EACH(:addresses)
+            AND m.status = 'sending'
         GROUP BY a.workspace_id, a.address
         """,
-        {"addresses": list(addresses)},
+        {"workspaces": sorted(people), "addresses": sorted({one for every in people.values() for one in every})},
     )
     return {(row[0], row[1]): row[2] for row in rows}
 

@@ -38,10 +38,13 @@ def begin(tx: Transaction, workspace_id: str, line_of: Iterable[tuple[str, str |
     tx.many(
         """
         INSERT INTO conversations (workspace_id, address, line_id, opened_at, opened_by, written_at, created_at)
-        VALUES (:workspace_id, :address, :line_id, NULL, NULL, NULL, :now)
+        VALUES (:workspace_id, :address, :line_id, NULL, NULL, NULL, :created_at)
         ON CONFLICT DO NOTHING
         """,
-        [{"workspace_id": workspace_id, "address": address, "line_id": line, "now": tx.now} for address, line in sorted(line_of)],
+        [
+            {"workspace_id": workspace_id, "address": address, "line_id": line, "created_at": tx.now}
+            for address, line in sorted(line_of)
+        ],
     )
 
 
@@ -61,25 +64,34 @@ def open_many(tx: Transaction, opened: Iterable[tuple[str, str, str, str]]) -> N
     tx.many(
         """
         INSERT INTO conversations (workspace_id, address, line_id, opened_at, opened_by, written_at, created_at)
-        VALUES (:workspace_id, :address, :line_id, :now, :attempt_id, NULL, :now)
+        VALUES (:workspace_id, :address, :line_id, :opened_at, :opened_by, NULL, :opened_at)
         ON CONFLICT (workspace_id, address) DO UPDATE
-        SET opened_at = :now, opened_by = :attempt_id, line_id = COALESCE(conversations.line_id, :line_id)
+        SET opened_at = excluded.opened_at, opened_by = excluded.opened_by,
+            line_id = COALESCE(conversations.line_id, excluded.line_id)
         WHERE conversations.opened_at IS NULL
         """,
         [
-            {"workspace_id": workspace_id, "address": address, "line_id": line_id, "attempt_id": attempt_id, "now": tx.now}
+            {"workspace_id": workspace_id, "address": address, "line_id": line_id, "opened_by": attempt_id, "opened_at": tx.now}
             for workspace_id, address, line_id, attempt_id in sorted(opened)
         ],
     )
 
 
-def opened_by(tx: Transaction, attempt_ids: Collection[str], addresses: Collection[str]) -> set[str]:
-    """Return which of these attempts opened a conversation."""
-    rows = tx.rows(
-        "SELECT opened_by FROM conversations WHERE address IN EACH(:addresses) AND opened_by IN EACH(:attempts)",
-        {"addresses": list(addresses), "attempts": list(attempt_ids)},
+def opened_by(tx: Transaction, attempt_ids: Collection[str], people: Iterable[tuple[str, str]]) -> set[str]:
+    """Return which of these attempts opened the conversation of one of these people, given as (workspace_id, address)."""
+    found = tx.rows(
+        """
+        SELECT opened_by FROM conversations
+        WHERE workspace_id IN EACH(:workspaces) AND address IN EACH(:addresses) AND opened_by IS NOT NULL
+        """,
+        _places(people),
     )
-    return {row[0] for row in rows}
+    return {row[0] for row in found} & set(attempt_ids)
+
+
+def _places(people: Iterable[tuple[str, str]]) -> dict[str, list[str]]:
+    workspaces, addresses = zip(*people, strict=True)
+    return {"workspaces": sorted(set(workspaces)), "addresses": sorted(set(addresses))}
 
 
 def close_again(tx: Transaction, workspace_id: str, address: str, attempt_id: str) -> bool:

@@ -28,6 +28,7 @@ _TOKEN = re.compile(
     re.VERBOSE | re.DOTALL | re.IGNORECASE,
 )
 
+_encode = msgspec.json.Encoder().encode
 
 _ROW = re.compile(r"(?P<head> .* \bVALUES\s* ) \( (?P<row> [^()]* ) \) (?P<tail> [^:]* )", re.VERBOSE | re.DOTALL)
 
@@ -94,15 +95,25 @@ def sqlite_params(statement: Statement, params: Params) -> Params:
     """Give each list as a JSON text, which is what `json_each` takes."""
     if not statement.lists:
         return params
-    lists = {name: msgspec.json.encode(_values(params, name)).decode() for name in statement.lists}
+    lists = {name: _encode(_values(params, name)).decode() for name in statement.lists}
     return {**params, **lists}
 
 
 def postgres_params(statement: Statement, params: Params) -> Params:
-    """Give each list as a `list`: psycopg makes a record of a tuple, not an array."""
+    """Give each list as an array."""
     if not statement.lists:
         return params
-    return {**params, **{name: _values(params, name) for name in statement.lists}}
+    return {**params, **{name: _array(_values(params, name)) for name in statement.lists}}
+
+
+def _array(values: list[object]) -> object:
+    """Return PostgreSQL's own writing of an array of plain texts; psycopg needs ten times as long for it.
+
+    It is JSON's but for the brackets, as long as nothing in it is escaped. All else goes as a list.
+    """
+    text = _encode(values).decode()
+    is_plain = "\\" not in text and all(type(value) is str for value in values)
+    return f"{{{text[1:-1]}}}" if is_plain else values
 
 
 def _rows(sql: str) -> Rows | None:

@@ -158,11 +158,11 @@ def add_aliases(tx: Transaction, aliases: Sequence[tuple[str, str, str, str]]) -
     tx.many(
         """
         INSERT INTO lead_aliases (workspace_id, lead_id, kind, alias, created_at)
-        VALUES (:workspace_id, :lead_id, :kind, :alias, :now)
+        VALUES (:workspace_id, :lead_id, :kind, :alias, :created_at)
         ON CONFLICT DO NOTHING
         """,
         [
-            {"workspace_id": w, "lead_id": lead, "kind": kind, "alias": alias, "now": tx.now}
+            {"workspace_id": w, "lead_id": lead, "kind": kind, "alias": alias, "created_at": tx.now}
             for w, lead, kind, alias in sorted(aliases)
         ],
     )

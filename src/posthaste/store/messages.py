@@ -258,8 +258,8 @@ def _step_params(message: Message) -> dict[str, object]:
 def park(tx: Transaction, parked: Sequence[tuple[str, int, str | None]]) -> None:
     """Move waiting messages to a later due time, as (id, due_at, hold)."""
     tx.many(
-        "UPDATE messages SET due_at = :due_at, hold = :hold, updated_at = :now WHERE id = :id AND status = 'waiting'",
-        [{"id": one, "due_at": due_at, "hold": hold, "now": tx.now} for one, due_at, hold in parked],
+        "UPDATE messages SET due_at = :due_at, hold = :hold, updated_at = :updated_at WHERE id = :id AND status = 'waiting'",
+        [{"id": one, "due_at": due_at, "hold": hold, "updated_at": tx.now} for one, due_at, hold in parked],
     )
 
 

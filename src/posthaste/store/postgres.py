@@ -16,7 +16,7 @@ from posthaste.store.errors import StoreUnavailable
 from posthaste.store.jobs import report_to
 from posthaste.store.lane import Lane
 from posthaste.store.listener import Listener
-from posthaste.store.postgres_connection import connect
+from posthaste.store.postgres_connection import Connection, connect, connect_writer
 from posthaste.store.postgres_runner import READING, WRITING, PostgresRunner
 from posthaste.store.transaction import Transaction
 from posthaste.store.wakes import Wakes
@@ -38,14 +38,14 @@ class PostgresStore:
         self._stopping = threading.Event()
         self._wakes = Wakes(report_to(asyncio.get_running_loop()))
 
-        def runner(begin: str) -> PostgresRunner:
+        def runner(begin: str, connect: Callable[[str], Connection]) -> PostgresRunner:
             return PostgresRunner(
                 partial(connect, url), clock, ids, begin=begin, database_clock=database_clock, stopping=self._stopping
             )
 
-        self._writers = [runner(WRITING) for _ in range(writers)]
+        self._writers = [runner(WRITING, connect_writer) for _ in range(writers)]
         self._writes = Lane("postgres-writer", self._writers, self._wakes)
-        self._reads = Lane("postgres-reader", [runner(READING) for _ in range(readers)], self._wakes)
+        self._reads = Lane("postgres-reader", [runner(READING, connect) for _ in range(readers)], self._wakes)
         self._listener = Listener(url, self._wakes, self._is_ours)
 
     @classmethod

@@ -36,6 +36,11 @@ _SESSION = """
     -- What we have answered must outlive a power cut; a stricter setting than 'on' stays.
     SELECT set_config('synchronous_commit', 'on', false) WHERE current_setting('synchronous_commit') = 'off'
 """
+_WRITING = """
+    -- All that a writing action reads it finds by an index. A plan made while a table was small would read all of it, as long
+    -- as the connection keeps that plan.
+    SET enable_seqscan = off
+"""
 _STATEMENTS_KEPT = 512
 
 
@@ -67,6 +72,13 @@ class _FlagDumper(Int8Dumper):
 
 
 _ADAPTERS = _adapters()
+
+
+def connect_writer(url: str) -> Connection:
+    """Open a connection for actions that write."""
+    connection = connect(url)
+    connection.execute(_WRITING)
+    return connection
 
 
 def connect(url: str) -> Connection:

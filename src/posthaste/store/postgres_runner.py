@@ -31,6 +31,31 @@ _AGAIN_AFTER_S = (0.02, 0.1, 0.3)
 """Before an action is run again: at once it would take its locks back before the one it collided with wakes up."""
 _PAUSES_S = (0.05, 0.1, 0.2, 0.4, 0.8, 1.6, 3.2)
 """Between attempts to connect again, six seconds in all."""
+_PLANS_MS = (1_000.0, 600_000.0)
+"""How old a connection's plans may grow: at first, and at most."""
+
+
+class Plans:
+    """Tells when a connection's plans are to be made anew: soon at first, then less and less often.
+
+    A plan made while its table was empty reads the whole table, or walks the wrong index, for as long as it is kept;
+    the server itself drops it only when it next analyses the table, which may be minutes and many thousand rows later.
+    """
+
+    __slots__ = ("_clock", "_kept_ms", "_until")
+
+    def __init__(self, clock: Clock) -> None:
+        self._clock = clock
+        self._kept_ms = _PLANS_MS[0]
+        self._until = clock.monotonic_ms() + self._kept_ms
+
+    def are_old(self) -> bool:
+        """Tell whether it is time; once asked and answered so, only again after twice the time."""
+        if self._clock.monotonic_ms() < self._until:
+            return False
+        self._kept_ms = min(2 * self._kept_ms, _PLANS_MS[1])
+        self._until = self._clock.monotonic_ms() + self._kept_ms
+        return True
 
 
 class PostgresRunner:
@@ -50,6 +75,7 @@ class PostgresRunner:
         self._clock = clock
         self._ids = ids
         self._begin_text = f"{begin}; {_NOW}" if database_clock else begin
+        self._plans = Plans(clock)
         self._has_clock = database_clock
         self._stopping = stopping
         self._connection: Connection | None = None
@@ -104,6 +130,8 @@ class PostgresRunner:
 
     def _begin(self, cursor: psycopg.Cursor[Row]) -> PostgresTransaction:
         """Begin and ask for the time in one round trip."""
+        if self._plans.are_old():
+            cursor.execute("DISCARD PLANS", prepare=False)
         cursor.execute(self._begin_text, prepare=False)
         if not self._has_clock:
             return PostgresTransaction(cursor, self._ids, self._clock.now_ms())

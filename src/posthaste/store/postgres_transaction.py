@@ -7,6 +7,7 @@ import psycopg
 
 from posthaste.ids import Ids
 from posthaste.store.dialect import for_postgres, postgres_params
+from posthaste.store.postgres_rows import as_json, together
 from posthaste.store.sqlite_transaction import only
 from posthaste.store.transaction import Params, Row
 
@@ -45,6 +46,9 @@ class PostgresTransaction:
         return self._execute(sql, params).rowcount
 
     def many(self, sql: str, rows: Iterable[Params]) -> None:
+        if text := together(sql):
+            self._cursor.execute(text, (as_json(rows),))
+            return
         statement = for_postgres(sql)
         self._cursor.executemany(statement.text, [postgres_params(statement, row) for row in rows])
 

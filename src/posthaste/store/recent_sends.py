@@ -48,10 +48,13 @@ def remember(tx: Transaction, workspace_id: str, sends: Mapping[str, str]) -> No
     """Remember messages by their fingerprints, as fingerprint → message id."""
     tx.many(
         """
-        UPDATE recent_sends SET message_id = :message_id, created_at = :now
+        UPDATE recent_sends SET message_id = :message_id, created_at = :created_at
         WHERE workspace_id = :workspace_id AND fingerprint = :fingerprint
         """,
-        [{"workspace_id": workspace_id, "fingerprint": one, "message_id": sends[one], "now": tx.now} for one in sorted(sends)],
+        [
+            {"workspace_id": workspace_id, "fingerprint": one, "message_id": sends[one], "created_at": tx.now}
+            for one in sorted(sends)
+        ],
     )
 
 
