@@ -226,11 +226,12 @@ async def run(settings: Settings, role: Role, announce: Callable[[str, Sandboxed
         client = await stack.enter_async_context(open_client(max_connections=settings.sends_max + _QUESTIONS))
         vault = await open_vault(store, settings)
         await store.write(seal_anew, vault)
-        engine = make_engine(store, settings, clock, ids, client, Links(vault, public_url))
+        links = Links(vault, public_url)
+        engine = make_engine(store, settings, clock, ids, client, links)
         sandbox_url = await _sandbox(settings, role, stack)
         ready = asyncio.Event()
         if bound is not None:
-            app = build(settings, store, clock, ids, engine.receiver, is_ready=ready.is_set, kinds=KINDS, seal=vault.seal)
+            app = build(settings, store, clock, ids, engine.receiver, is_ready=ready.is_set, kinds=KINDS, links=links)
             await stack.enter_async_context(_http(app, bound))
         made = await provision(store, settings, vault, sandbox_url, own_url) if sandbox_url and role.takes_calls else None
         if role.sends:

@@ -67,6 +67,7 @@ class Settings:
     sticky_lines: bool = option(True, "Keep a person on the line that talked with them first.")
 
     # Messages
+    help_text: str = option("", "Answer to a reply of HELP or INFO; empty: none.")
     double_send_ms: int = option(60_000, "The same text to the same person within this time is not sent again, in ms.")
     stale_after_ms: int = option(7 * DAY_MS, "A message this long past due expires, in ms.", least=1)
     idempotency_ms: int = option(DAY_MS, "How long an Idempotency-Key is kept at the least, in ms.", least=1)

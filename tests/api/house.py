@@ -26,6 +26,7 @@ from posthaste.core.hooks import Heard, HookCall
 from posthaste.core.outcomes import Accepted, Outcome
 from posthaste.core.workspaces import Workspace
 from posthaste.ids import Ids
+from posthaste.links import Links
 from posthaste.settings import Settings
 from posthaste.store.base import Store
 from posthaste.store.inline import InlineStore
@@ -165,7 +166,7 @@ async def house(
         key = (await store.write(make_key, workspace.id, "test")).key
         made = [await _line(store, settings, workspace, number) for number in range(lines)]
         reports = Reports()
-        app = build(settings, store, clock, ids, reports, is_ready=is_ready, kinds=KINDS, seal=Vault(["test"]).seal)
+        app = build(settings, store, clock, ids, reports, is_ready=is_ready, kinds=KINDS, links=Links(Vault(["test"]), "http://posthaste.test"))
         transport = httpx2.ASGITransport(app=app)
         async with httpx2.AsyncClient(transport=transport, base_url="http://posthaste.test") as client:
             yield House(store, settings, clock, reports, workspace, key, made, app, client)

@@ -1,15 +1,16 @@
 """Write down that attempts are handed over now: the last step before the provider is called, and the last chance not to.
 
-Whatever was true at the claim is asked once more, because an hour may have closed, a message may have been cancelled
-or an earlier attempt may have turned out to have arrived. After this commit the attempt may have been sent, whatever
-happens to us.
+Whatever was true at the claim is asked once more, because an hour may have closed, a message may have been cancelled, its
+person may have opted out, its line may have been closed, or an earlier attempt may have turned out to have arrived.
+After this commit the attempt may have been sent, whatever happens to us.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Set as AbstractSet
 from dataclasses import dataclass
 
 from posthaste.actions.settle import Ruling, settle
-from posthaste.core.dispatch import expiry_code
+from posthaste.core.dispatch import DO_NOT_CONTACT, expiry_code
 from posthaste.core.lifecycle import Status, Step
 from posthaste.core.lines import Device
 from posthaste.core.messages import Message
@@ -17,7 +18,7 @@ from posthaste.core.row import replace
 from posthaste.core.timeline import Code
 from posthaste.core.verdicts import Finish, Retry, Verdict
 from posthaste.settings import Settings
-from posthaste.store import attempts, devices, lines, messages, timeline
+from posthaste.store import attempts, devices, do_not_contact, lines, messages, timeline
 from posthaste.store.attempts import Attempt
 from posthaste.store.timeline import NewEntry
 from posthaste.store.transaction import Transaction
@@ -44,27 +45,49 @@ def hand(tx: Transaction, settings: Settings, handings: Sequence[Handing]) -> li
     asked = messages.lock(tx, {attempt.message_id for attempt in found.values()})
     # Read again under the locks: while we waited for them an attempt may have been rescued, and its message claimed anew.
     found = attempts.by_ids(tx, found)
+    bars = _bars(tx, found.values(), asked.values())
     handed: list[tuple[Handing, Attempt]] = []
     refused: dict[str, Verdict] = {}
     for handing in handings:
         attempt = found[handing.attempt_id]
         if attempt.state != "claimed" or attempt.owner != handing.owner or attempt.lease_until <= tx.now:
             continue  # The lease is lost; whoever rescues the attempt settles it.
-        verdict = _objection(asked[attempt.message_id], tx.now)
+        verdict = _objection(asked[attempt.message_id], attempt, bars, tx.now)
         if verdict is None:
             handed.append((handing, attempt))
         else:
             refused[attempt.id] = verdict
-    _write(tx, settings, handed, locked)
+    _write(tx, settings, handed, locked, asked)
     if refused:
         settle(tx, settings, [found[one] for one in refused], lambda one, _: Ruling(refused[one.id], "before the hand-over"))
     may_go = {handing.attempt_id for handing, _ in handed}
     return [one.attempt_id in may_go for one in handings]
 
 
-def _objection(message: Message, now: int) -> Verdict | None:
+@dataclass(frozen=True, slots=True)
+class _Bars:
+    """What rules a hand-over out: people who opted out, as (workspace, address), and lines that are closed."""
+
+    blocked: AbstractSet[tuple[str, str]]
+    closed: AbstractSet[str]
+
+
+def _bars(tx: Transaction, found: Iterable[Attempt], asked: Iterable[Message]) -> _Bars:
+    """Read under the locks of the devices, so that an opt-out or a closing that has committed before is seen."""
+    used = lines.by_ids(tx, {attempt.line_id for attempt in found})
+    return _Bars(
+        do_not_contact.among(tx, [(one.workspace_id, address) for one in asked for address in one.addresses]),
+        {line.id for line in used.values() if not line.is_active},
+    )
+
+
+def _objection(message: Message, attempt: Attempt, bars: _Bars, now: int) -> Verdict | None:
     if message.status != Status.SENDING:
         return Finish(Step.CANCEL, detail=f"the message is {message.status}", never_left=True)
+    if any((message.workspace_id, address) in bars.blocked for address in message.addresses):
+        return Finish(Step.BLOCK, DO_NOT_CONTACT, "the address is on the do-not-contact list", never_left=True)
+    if attempt.line_id in bars.closed:
+        return Retry(now, "its line was closed", counts=False, hold=None)
     if now >= message.expires_at:
         return Finish(Step.EXPIRE, expiry_code(message), "it expired before the hand-over", never_left=True)
     if message.window is not None and not message.window.is_open(now):
@@ -75,12 +98,22 @@ def _objection(message: Message, now: int) -> Verdict | None:
     return None
 
 
-def _write(tx: Transaction, settings: Settings, handed: Sequence[tuple[Handing, Attempt]], locked: Mapping[str, Device]) -> None:
+def _write(
+    tx: Transaction,
+    settings: Settings,
+    handed: Sequence[tuple[Handing, Attempt]],
+    locked: Mapping[str, Device],
+    asked: Mapping[str, Message],
+) -> None:
+    arrival_ms = {
+        attempt.id: locked[attempt.device_id].arrives_within_ms(has_files=bool(asked[attempt.message_id].attachments))
+        for _, attempt in handed
+    }
     rows = [
         {
             "id": attempt.id,
             "handed_at": tx.now,
-            "arrives_until": tx.now + settings.start_within_ms + locked[attempt.device_id].arrival_ms,
+            "arrives_until": tx.now + settings.start_within_ms + arrival_ms[attempt.id],
             "lease_until": tx.now + settings.lease_ms,
             "address": handing.address,
             "target": handing.target,

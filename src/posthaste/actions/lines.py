@@ -107,6 +107,7 @@ def _add_device(tx: Transaction, settings: Settings, workspace: Workspace, new: 
         check_free_at=0,
         arrival_ms=_or(new.arrival_ms, _or(new.pace.arrival_ms, settings.arrival_ms)),
         cursor=0,
+        files_arrival_ms=_or(new.arrival_ms, _or(new.pace.files_arrival_ms, _or(new.pace.arrival_ms, settings.arrival_ms))),
     )
     access = Access(device.id, workspace.id, new.channel, new.url.rstrip("/"), new.secret, {}, tx.secret(), 0, new.config)
     devices.add(tx, device, access)

@@ -8,16 +8,17 @@ next poll look sooner.
 from collections.abc import Sequence
 from typing import assert_never
 
-from posthaste.actions.ready import look_again
+from posthaste.actions.inbound import meet, take_inbound, take_reaction, take_typing
 from posthaste.actions.record import other_addresses
 from posthaste.actions.settle import Ruling, settle
 from posthaste.core.lifecycle import Status, Step
-from posthaste.core.messages import Lane, Message
+from posthaste.core.messages import Message
+from posthaste.core.optout import Wish, wish_of
 from posthaste.core.outcomes import Accepted
 from posthaste.core.signals import Echo, Inbound, Reaction, Receipt, Signal, Typing
 from posthaste.core.verdicts import Finish, Verdict, off_channel
 from posthaste.settings import Settings
-from posthaste.store import attempts, conversations, devices, lines, messages, signals
+from posthaste.store import attempts, devices, leads, messages
 from posthaste.store.attempts import Attempt
 from posthaste.store.devices import Access
 from posthaste.store.transaction import Transaction
@@ -28,15 +29,18 @@ _SOON_MS = 2_000
 def receive(tx: Transaction, settings: Settings, device_id: str, signals: Sequence[Signal], source: str) -> None:
     """Take in the reports of one device; `source` says in words how they came."""
     access = devices.access(tx, [device_id])[device_id]
+    writers = meet(tx, access.workspace_id, {one.address for one in signals if isinstance(one, Inbound)})
     _lock(tx, access, signals)
     for signal in signals:
         match signal:
             case Receipt() | Echo():
                 _take_report(tx, settings, access, signal, _attempt_of(tx, device_id, signal), source)
             case Inbound():
-                _take_inbound(tx, access, signal)
-            case Reaction() | Typing():
-                continue
+                take_inbound(tx, settings, access, signal, writers[signal.address])
+            case Reaction():
+                take_reaction(tx, access, signal)
+            case Typing():
+                take_typing(tx, access, signal)
             case _:
                 assert_never(signal)
 
@@ -49,10 +53,19 @@ def _lock(tx: Transaction, access: Access, signals: Sequence[Signal]) -> None:
     ids, people = {access.device_id}, set[tuple[str, str]]()
     for signal in signals:
         if isinstance(signal, Inbound):
-            ids.update(messages.devices_waiting_for(tx, access.workspace_id, signal.address))
+            ids.update(_devices_let_go(tx, access, signal))
         elif isinstance(signal, Receipt | Echo) and (attempt := _attempt_of(tx, access.device_id, signal)):
             people.add((attempt.workspace_id, attempt.address))
     devices.lock(tx, ids | messages.devices_in_doubt_for(tx, people))
+
+
+def _devices_let_go(tx: Transaction, access: Access, inbound: Inbound) -> set[str]:
+    """Return the devices that what a person wrote may touch: those that wait for them, and of all that an opt-out cancels."""
+    waiting = set(messages.devices_waiting_for(tx, access.workspace_id, inbound.address))
+    if wish_of(inbound.text) is not Wish.STOP:
+        return waiting
+    lead_id = leads.owners(tx, access.workspace_id, [inbound.address]).get(inbound.address)
+    return waiting | (messages.devices_open_for(tx, access.workspace_id, lead_id) if lead_id else set())
 
 
 def _attempt_of(tx: Transaction, device_id: str, signal: Receipt | Echo) -> Attempt | None:
@@ -92,20 +105,6 @@ def _look_soon(tx: Transaction, settings: Settings, access: Access, signal: Rece
         tx.wake("doubt")
     else:
         devices.hasten(tx, access.device_id, poll_at=tx.now + _SOON_MS)
-
-
-def _take_inbound(tx: Transaction, access: Access, inbound: Inbound) -> None:
-    """Note that a person wrote: from now on what is sent to them is no new conversation and goes before others'."""
-    if not signals.first_seen(tx, access.device_id, inbound.external_id):
-        return
-    of_device = lines.of_devices(tx, [access.device_id])
-    if not of_device:
-        return
-    conversations.note_written(tx, access.workspace_id, inbound.address, of_device[0].id, inbound.at)
-    waiting = messages.devices_waiting_for(tx, access.workspace_id, inbound.address)
-    if waiting:
-        messages.relane_person(tx, [(access.workspace_id, inbound.address)], Lane.REPLY)
-        look_again(tx, waiting)
 
 
 def note_poll(tx: Transaction, settings: Settings, device_id: str, signals: Sequence[Signal], cursor: int) -> None:

@@ -19,6 +19,7 @@ from posthaste.api.watch import Watch
 from posthaste.clock import Clock
 from posthaste.core.channels import Kind
 from posthaste.ids import Ids
+from posthaste.links import Links
 from posthaste.settings import Settings
 from posthaste.store.base import Store
 
@@ -32,15 +33,15 @@ def build(
     *,
     is_ready: Callable[[], bool] = lambda: True,
     kinds: Mapping[str, Kind],
-    seal: Callable[[Mapping[str, str]], str],
+    links: Links,
 ) -> Router:
     """Return the application. `is_ready` is asked by `/readyz`; everything else answers at once.
 
-    `kinds` are the channels for which lines can be added, `seal` what their credentials are stored as.
+    `kinds` are the channels for which lines can be added, `links` what makes and reads our own addresses.
     """
     keyring = Keyring(store, clock, settings.key_cache_ms)
     edge = Edge(keyring, Quotas(settings, clock), clock, ids, settings.waiting_max)
-    return _router(edge, verbs(settings, store, clock, hooks, is_ready, Setting(kinds, seal)))
+    return _router(edge, verbs(settings, store, clock, hooks, is_ready, Setting(kinds, links.vault.seal)))
 
 
 def verbs(

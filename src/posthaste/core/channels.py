@@ -58,13 +58,14 @@ class Promises:
 class Pace:
     """How a device of this channel is paced unless its line says otherwise; None stands for the server's settings.
 
-    `arrival_ms`: how long a text may still arrive after its hand-over.
+    `arrival_ms`: how long a text may still arrive after its hand-over; `files_arrival_ms` the same with attachments.
     """
 
     gap_ms: int | None = None
     contact_gap_ms: int | None = None
     max_in_flight: int = 1
     arrival_ms: int | None = None
+    files_arrival_ms: int | None = None
 
 
 DEFAULT_PACE = Pace()

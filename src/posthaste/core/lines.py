@@ -18,7 +18,7 @@ NEVER_AT = LATEST_AT
 class Device(Row, frozen=True):
     """A row of `devices` without what only its channel reads.
 
-    `arrival_ms`: how long a text may still arrive after its hand-over.
+    `arrival_ms`: how long a text may still arrive after its hand-over; `files_arrival_ms` the same with attachments.
     """
 
     id: str
@@ -38,10 +38,14 @@ class Device(Row, frozen=True):
     check_free_at: int
     arrival_ms: int
     cursor: int
+    files_arrival_ms: int = 0
 
     @property
     def is_up(self) -> bool:
         return self.state == "up"
+
+    def arrives_within_ms(self, *, has_files: bool) -> int:
+        return self.files_arrival_ms if has_files else self.arrival_ms
 
     def ready_by(self, at: int) -> "Device":
         """Return the device as one that has work from `at` on, or from when it is free."""

@@ -41,6 +41,15 @@ class Code(StrEnum):
     EXPIRED = "expired"
     BLOCKED = "blocked"
     RECEIPT_ABSORBED = "receipt_absorbed"
+    LINE_MOVED = "line_moved"
+    FALLBACK_SENT = "fallback_sent"
+    FALLBACK_SKIPPED = "fallback_skipped"
+    FALLS_BACK = "falls_back"
+    RECEIVED = "received"
+    REACTED = "reacted"
+    OPTED_OUT = "opted_out"
+    OPTED_IN = "opted_in"
+    HELP_ANSWERED = "help_answered"
 
 
 @dataclass(frozen=True, slots=True)
@@ -81,6 +90,15 @@ _SAYS: Mapping[Code, str] = {
     Code.EXPIRED: "Expired: {code}.",
     Code.BLOCKED: "Not sent: the address is on the do-not-contact list.",
     Code.RECEIPT_ABSORBED: "A late report ({step}) changed nothing: the message was {status}.",
+    Code.LINE_MOVED: "Moved to line {line}: {why}.",
+    Code.FALLBACK_SENT: "An SMS takes its place: message {message} on line {line}.",
+    Code.FALLBACK_SKIPPED: "No SMS takes its place: {why}.",
+    Code.FALLS_BACK: "It takes the place of message {message}, which {why}.",
+    Code.RECEIVED: "The person wrote to line {line}.",
+    Code.REACTED: "The person reacted with {kind} (taken back: {removed}).",
+    Code.OPTED_OUT: "The person opted out; messages that were cancelled: {cancelled}.",
+    Code.OPTED_IN: "The person may be written to again.",
+    Code.HELP_ANSWERED: "It answers the person's question for help (message {asked}).",
 }
 
 

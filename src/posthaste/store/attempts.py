@@ -72,6 +72,14 @@ def of_message(tx: Transaction, message_id: str) -> list[Attempt]:
     return [_attempt(row) for row in rows]
 
 
+def handed_of(tx: Transaction, message_ids: Collection[str]) -> set[str]:
+    """Return which messages have an attempt that was handed over and is still open. Served by attempts_of_message."""
+    rows = tx.rows(
+        "SELECT message_id FROM attempts WHERE message_id IN EACH(:ids) AND state = 'handed'", {"ids": list(message_ids)}
+    )
+    return {row[0] for row in rows}
+
+
 def by_marker(tx: Transaction, device_id: str, marker: str) -> Attempt | None:
     """Return the attempt that a marker names, whatever became of it: what comes late is evidence, too."""
     attempt = by_ids(tx, [marker.removeprefix(_MARK)]).get(marker.removeprefix(_MARK))

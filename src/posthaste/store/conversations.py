@@ -107,6 +107,13 @@ def close_again(tx: Transaction, workspace_id: str, address: str, attempt_id: st
     )
 
 
+def note_typing(tx: Transaction, workspace_id: str, address: str, at: int | None) -> None:
+    tx.run(
+        "UPDATE conversations SET typing_at = :at WHERE workspace_id = :workspace_id AND address = :address",
+        {"workspace_id": workspace_id, "address": address, "at": at},
+    )
+
+
 def note_written(tx: Transaction, workspace_id: str, address: str, line_id: str, at: int) -> None:
     """Note that the person wrote to a line: the conversation is open, and it is that line's."""
     tx.run(
@@ -116,7 +123,8 @@ def note_written(tx: Transaction, workspace_id: str, address: str, line_id: str,
         ON CONFLICT (workspace_id, address) DO UPDATE
         SET opened_at = COALESCE(conversations.opened_at, :at),
             line_id = COALESCE(conversations.line_id, :line_id),
-            written_at = CASE WHEN conversations.written_at > :at THEN conversations.written_at ELSE :at END
+            written_at = CASE WHEN conversations.written_at > :at THEN conversations.written_at ELSE :at END,
+            typing_at = NULL
         """,
         {"workspace_id": workspace_id, "address": address, "line_id": line_id, "at": at},
     )

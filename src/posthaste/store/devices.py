@@ -13,7 +13,7 @@ from posthaste.store.transaction import Row, Transaction
 
 _COLUMNS = """
     id, workspace_id, channel, state, state_reason, state_at, checked_at, failures, gap_ms, free_at, ready_at, in_flight,
-    max_in_flight, check_gap_ms, check_free_at, arrival_ms, cursor
+    max_in_flight, check_gap_ms, check_free_at, arrival_ms, cursor, files_arrival_ms
 """
 
 
@@ -46,11 +46,11 @@ def add(tx: Transaction, device: Device, access: Access) -> None:
         INSERT INTO devices (
             id, workspace_id, channel, url, secret, config, options, hook_token, state, state_reason, state_at, checked_at,
             failures, gap_ms, free_at, ready_at, in_flight, max_in_flight, check_gap_ms, check_free_at, arrival_ms, cursor,
-            health_due_at, poll_due_at, created_at)
+            files_arrival_ms, health_due_at, poll_due_at, created_at)
         VALUES (
             :id, :workspace_id, :channel, :url, :secret, :config, :options, :hook_token, :state, :state_reason, :now, NULL, 0,
             :gap_ms, 0, NULL, 0, :max_in_flight, :check_gap_ms, 0, :arrival_ms, :cursor,
-            :now, :now, :now)
+            :files_arrival_ms, :now, :now, :now)
         """,
         {
             "id": device.id,
@@ -68,6 +68,7 @@ def add(tx: Transaction, device: Device, access: Access) -> None:
             "check_gap_ms": device.check_gap_ms,
             "arrival_ms": device.arrival_ms,
             "cursor": device.cursor,
+            "files_arrival_ms": device.files_arrival_ms,
             "now": tx.now,
         },
     )

@@ -351,6 +351,53 @@ def references(tx: Transaction, message: Message) -> list[str]:
     return [row[0] for row in reversed(rows)]
 
 
+def open_for(tx: Transaction, workspace_id: str, lead_id: str | None, addresses: Collection[str]) -> list[str]:
+    """Return the ids of what has not ended for a lead or for any of these addresses.
+
+    Served by messages_of_lead and messages_waiting_for; what is claimed for an address alone has the lead's id, too.
+    """
+    rows = tx.rows(
+        """
+        SELECT id FROM messages
+        WHERE workspace_id = :workspace_id AND lead_id = :lead_id AND direction = 'sent' AND status IN ('waiting', 'sending')
+        UNION
+        SELECT id FROM messages
+        WHERE workspace_id = :workspace_id AND address IN EACH(:addresses) AND status = 'waiting'
+        """,
+        {"workspace_id": workspace_id, "lead_id": lead_id, "addresses": sorted(addresses)},
+    )
+    return [row[0] for row in rows]
+
+
+def last_sent_to(tx: Transaction, lead_id: str, address: str) -> str | None:
+    """Return the last message that left, or may have, for an address of a lead. Served by messages_of_lead."""
+    row = tx.one(
+        """
+        SELECT id FROM messages
+        WHERE lead_id = :lead_id AND address = :address AND direction = 'sent' AND status IN ('sent', 'delivered', 'unknown')
+        ORDER BY created_at DESC, id DESC
+        LIMIT 1
+        """,
+        {"lead_id": lead_id, "address": address},
+    )
+    return row[0] if row else None
+
+
+def devices_open_for(tx: Transaction, workspace_id: str, lead_id: str) -> set[str]:
+    """Return the devices through which anything to a lead may still leave. Served by messages_of_lead."""
+    rows = tx.rows(
+        """
+        SELECT DISTINCT l.device_id
+        FROM messages AS m
+        JOIN lines AS l ON l.id = m.line_id
+        WHERE m.workspace_id = :workspace_id AND m.lead_id = :lead_id AND m.direction = 'sent'
+            AND m.status IN ('waiting', 'sending')
+        """,
+        {"workspace_id": workspace_id, "lead_id": lead_id},
+    )
+    return {row[0] for row in rows}
+
+
 def devices_waiting_for(tx: Transaction, workspace_id: str, address: str) -> list[str]:
     """Return the devices through which messages to one person wait."""
     rows = tx.rows(

@@ -3,6 +3,9 @@
 -- The fields that a channel asks for and that may be shown, as JSON. `secret` holds the others, sealed.
 ALTER TABLE devices ADD COLUMN config TEXT NOT NULL DEFAULT '{}';
 
+-- How long a message with attachments may still arrive; 1,260,000 is twenty minutes and a margin, what a Mac may take.
+ALTER TABLE devices ADD COLUMN files_arrival_ms BIGINT NOT NULL DEFAULT 1260000;
+
 -- The line that texts whoever is not on iMessage, and whether it also does so for what failed otherwise.
 ALTER TABLE workspaces ADD COLUMN fallback_enabled INTEGER NOT NULL DEFAULT 0;
 ALTER TABLE workspaces ADD COLUMN fallback_line_id TEXT;

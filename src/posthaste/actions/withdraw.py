@@ -1,0 +1,71 @@
+"""Take back everything to a person that was not handed over yet, on all lines and addresses, in one transaction.
+
+An opt-out, a caller who cancels for a lead and a line that is deleted all come through here. Devices are locked first, in
+order of their ids: a hand-over that holds one commits before us or finds the message ended.
+"""
+
+from collections.abc import Collection, Sequence
+
+from posthaste.actions.ready import look_again
+from posthaste.core.dispatch import dropped
+from posthaste.core.lifecycle import Status, Step, advance
+from posthaste.core.messages import Message
+from posthaste.core.row import replace
+from posthaste.core.timeline import Code
+from posthaste.store import attempts, devices, lines, messages, timeline
+from posthaste.store.timeline import NewEntry
+from posthaste.store.transaction import Transaction
+
+
+def withdraw(
+    tx: Transaction,
+    workspace_id: str,
+    *,
+    lead_id: str | None,
+    addresses: Collection[str] = (),
+    step: Step = Step.CANCEL,
+    code: str | None = None,
+    also_lock: Collection[str] = (),
+) -> list[str]:
+    """End what waits for a lead, or for any of the addresses; return the ids of the messages that were ended.
+
+    `also_lock` are devices that the caller needs locked with the others.
+    """
+    seen = messages.open_for(tx, workspace_id, lead_id, addresses)
+    return withdraw_messages(tx, workspace_id, seen, step=step, code=code, also_lock=also_lock)
+
+
+def withdraw_messages(
+    tx: Transaction,
+    workspace_id: str,
+    message_ids: Collection[str],
+    *,
+    step: Step,
+    code: str | None,
+    also_lock: Collection[str] = (),
+) -> list[str]:
+    """End those of these messages that were not handed over yet."""
+    found = messages.by_ids(tx, message_ids)
+    device_ids = {line.device_id for line in lines.by_ids(tx, {one.line_id for one in found.values()}).values()}
+    devices.lock(tx, device_ids | set(also_lock))
+    handed = attempts.handed_of(tx, message_ids)
+    locked = messages.lock(tx, message_ids).values()
+    ending = [one for one in locked if one.status in (Status.WAITING, Status.SENDING) and one.id not in handed]
+    _end(tx, ending, step, code)
+    look_again(tx, sorted(device_ids))
+    return [one.id for one in ending]
+
+
+def _end(tx: Transaction, ending: Sequence[Message], step: Step, code: str | None) -> None:
+    messages.save_steps(tx, [_ended(one, step, code, tx.now) for one in ending])
+    entry = Code.BLOCKED if step == Step.BLOCK else Code.CANCELLED
+    facts = {} if code is None else {"code": code}
+    timeline.add(tx, [NewEntry(one.workspace_id, one.id, entry, facts) for one in ending])
+    for one in ending:
+        tx.wake(f"message:{one.id}")
+
+
+def _ended(message: Message, step: Step, code: str | None, now: int) -> Message:
+    if step == Step.BLOCK:
+        return dropped(message, step, code or "", now)
+    return replace(message, status=advance(message.status, step), code=code, updated_at=now)
