@@ -27,3 +27,10 @@ def any_house(request: pytest.FixtureRequest) -> Iterator[House]:
     """A house on each database, for what must not differ."""
     with a_house() if request.param == "sqlite" else request.getfixturevalue("ground").house() as house:
         yield house
+
+
+@pytest.fixture
+def helpful_house() -> Iterator[House]:
+    """A house that answers those who ask for help."""
+    with a_house(help_text="Call us.") as one:
+        yield one

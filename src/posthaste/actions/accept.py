@@ -18,6 +18,7 @@ from posthaste.actions.match import match_leads
 from posthaste.actions.show import MessageView
 from posthaste.core import schedule
 from posthaste.core.addresses import is_email
+from posthaste.core.dispatch import BLOCKED_SENTENCE, DO_NOT_CONTACT
 from posthaste.core.errors import Conflict, Mismatch, PosthasteError, Refused
 from posthaste.core.holds import explain
 from posthaste.core.leads import QUICK_SENDS, Lead
@@ -27,7 +28,7 @@ from posthaste.core.messages import Lane, Message, Sending
 from posthaste.core.text import fingerprint_text
 from posthaste.core.timeline import Code
 from posthaste.settings import Settings
-from posthaste.store import devices, idempotency, messages, recent_sends, timeline
+from posthaste.store import devices, do_not_contact, idempotency, messages, recent_sends, timeline
 from posthaste.store import lines as lines_table
 from posthaste.store.idempotency import KeptKey
 from posthaste.store.recent_sends import RecentSend
@@ -145,6 +146,7 @@ def _accept_drafts(tx: Transaction, settings: Settings, workspace_id: str, draft
     for draft in standing(drafts):
         _set_due(tx.now, draft)
     match_leads(tx, workspace_id, drafts)
+    _mark_blocked(tx, workspace_id, standing(drafts))
     repeated = _guard(tx, settings, workspace_id, standing(drafts))
     accepted = [draft for draft in standing(drafts) if draft.message_id not in repeated]
     views: dict[str, MessageView] = {}
@@ -167,6 +169,16 @@ def _set_due(now: int, draft: Draft) -> None:
         draft.error = Refused(text, code="INVALID_VALID_UNTIL")
     else:
         draft.due_at = due_at
+
+
+def _mark_blocked(tx: Transaction, workspace_id: str, drafts: list[Draft]) -> None:
+    """Mark what goes to a person who is not to be contacted: any of their addresses on the list is enough."""
+    people = {draft.message_id: {*draft.addresses, *(draft.lead.addresses if draft.lead else ())} for draft in drafts}
+    listed = do_not_contact.among(tx, [(workspace_id, address) for every in people.values() for address in every])
+    if listed:
+        blocked = {address for _, address in listed}
+        for draft in drafts:
+            draft.is_blocked = not blocked.isdisjoint(people[draft.message_id])
 
 
 def _guard(tx: Transaction, settings: Settings, workspace_id: str, drafts: list[Draft]) -> dict[str, Skipped]:
@@ -211,6 +223,8 @@ def _insert(tx: Transaction, settings: Settings, workspace_id: str, drafts: list
     messages.add(tx, made)
     timeline.add(tx, [entry for draft, message in zip(drafts, made, strict=True) for entry in _story(draft, message)])
     for message in made:
+        if message.status == Status.BLOCKED:
+            continue
         line = fresh[message.line_id].on_day_of(tx.now)
         device = locked[line.device_id]
         fresh[line.id] = line.after_acceptance(tx.now, message.due_at, is_new=message.lane == Lane.NEW)
@@ -227,7 +241,8 @@ def _insert(tx: Transaction, settings: Settings, workspace_id: str, drafts: list
 
 def _view(message: Message, line: Line, locked: Mapping[str, Device], lead: Lead | None, now: int) -> MessageView:
     device = locked[line.device_id]
-    return MessageView(message, line, device, lead, explain(message, line, device, now))
+    hold = explain(message, line, device, now) if message.status == Status.WAITING else None
+    return MessageView(message, line, device, lead, hold)
 
 
 def _message(tx: Transaction, settings: Settings, draft: Draft) -> Message:
@@ -241,7 +256,7 @@ def _message(tx: Transaction, settings: Settings, draft: Draft) -> Message:
         line_id=line.id,
         direction="sent",
         message_type=sending.message_type,
-        status=Status.WAITING,
+        status=Status.BLOCKED if draft.is_blocked else Status.WAITING,
         lane=draft.lane,
         due_at=draft.due_at,
         hold=None,
@@ -255,8 +270,8 @@ def _message(tx: Transaction, settings: Settings, draft: Draft) -> Message:
         text=sending.text,
         attempts=0,
         external_id=None,
-        code=None,
-        error_message=None,
+        code=DO_NOT_CONTACT if draft.is_blocked else None,
+        error_message=BLOCKED_SENTENCE if draft.is_blocked else None,
         scheduled_at=sending.scheduled_at,
         valid_until=sending.valid_until,
         window=sending.window,
@@ -271,6 +286,9 @@ def _message(tx: Transaction, settings: Settings, draft: Draft) -> Message:
         read_at=None,
         created_at=tx.now,
         updated_at=tx.now,
+        line_asked=sending.from_line_id is not None,
+        subject=sending.subject,
+        html=sending.html,
     )
 
 
@@ -285,7 +303,9 @@ def _story(draft: Draft, message: Message) -> list[NewEntry]:
         if draft.match.overruled:
             steps.append((Code.LEAD_CONFLICT, {"leads": draft.match.overruled, "by": draft.match.by}))
     steps.append((Code.LINE_CHOSEN, {"line": message.line_id, "why": draft.why}))
-    if message.due_at > message.created_at:
+    if message.status == Status.BLOCKED:
+        steps.append((Code.BLOCKED, {"code": DO_NOT_CONTACT}))
+    elif message.due_at > message.created_at:
         has_date = message.scheduled_at is not None and message.scheduled_at > message.created_at
         wish = {"wish": message.scheduled_at} if has_date else {}
         steps.append((Code.HELD, {"until": message.due_at, "reason": "scheduled" if has_date else "outside_window", **wish}))

@@ -45,6 +45,7 @@ class Draft:
     line: Line | None = None
     why: Why = Why.TURN
     lane: Lane = Lane.NEW
+    is_blocked: bool = False
     due_at: int = 0
 
     @property

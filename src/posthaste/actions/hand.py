@@ -10,7 +10,7 @@ from collections.abc import Set as AbstractSet
 from dataclasses import dataclass
 
 from posthaste.actions.settle import Ruling, settle
-from posthaste.core.dispatch import DO_NOT_CONTACT, expiry_code
+from posthaste.core.dispatch import BLOCKED_SENTENCE, DO_NOT_CONTACT, expiry_code
 from posthaste.core.lifecycle import Status, Step
 from posthaste.core.lines import Device
 from posthaste.core.messages import Message
@@ -85,7 +85,7 @@ def _objection(message: Message, attempt: Attempt, bars: _Bars, now: int) -> Ver
     if message.status != Status.SENDING:
         return Finish(Step.CANCEL, detail=f"the message is {message.status}", never_left=True)
     if any((message.workspace_id, address) in bars.blocked for address in message.addresses):
-        return Finish(Step.BLOCK, DO_NOT_CONTACT, "the address is on the do-not-contact list", never_left=True)
+        return Finish(Step.BLOCK, DO_NOT_CONTACT, BLOCKED_SENTENCE, never_left=True)
     if attempt.line_id in bars.closed:
         return Retry(now, "its line was closed", counts=False, hold=None)
     if now >= message.expires_at:

@@ -8,6 +8,7 @@ next poll look sooner.
 from collections.abc import Sequence
 from typing import assert_never
 
+from posthaste.actions.fallback import stands
 from posthaste.actions.inbound import meet, take_inbound, take_reaction, take_typing
 from posthaste.actions.record import other_addresses
 from posthaste.actions.settle import Ruling, settle
@@ -56,6 +57,8 @@ def _lock(tx: Transaction, access: Access, signals: Sequence[Signal]) -> None:
             ids.update(_devices_let_go(tx, access, signal))
         elif isinstance(signal, Receipt | Echo) and (attempt := _attempt_of(tx, access.device_id, signal)):
             people.add((attempt.workspace_id, attempt.address))
+    if any(isinstance(signal, Receipt | Echo) and signal.error is not None for signal in signals):
+        ids.update(stand.line.device_id for stand in stands(tx, {access.workspace_id}).values() if stand.line)
     devices.lock(tx, ids | messages.devices_in_doubt_for(tx, people))
 
 
@@ -81,7 +84,11 @@ def _take_report(
     if attempt is None:
         _look_soon(tx, settings, access, signal)
         return
-    settle(tx, settings, [attempt], lambda attempt, message: Ruling(_verdict(signal, attempt, message), source))
+
+    def rule(attempt: Attempt, message: Message) -> Ruling:
+        return Ruling(_verdict(signal, attempt, message), source)
+
+    settle(tx, settings, [attempt], rule, may_fail=signal.error is not None)
 
 
 def _verdict(signal: Receipt | Echo, attempt: Attempt, message: Message) -> Verdict:

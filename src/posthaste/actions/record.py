@@ -54,7 +54,8 @@ def record(tx: Transaction, settings: Settings, reports: Sequence[Report]) -> No
         verdict = judge(report.outcome, tried=message.attempts, other_addresses=others, rules=rules, now=tx.now)
         return Ruling(verdict, _SOURCE, started_at)
 
-    settle(tx, settings, [one.attempt for one in reports], rule)
+    may_fail = any(not isinstance(one.outcome, Accepted) for one in reports)
+    settle(tx, settings, [one.attempt for one in reports], rule, may_fail=may_fail)
 
 
 _SOURCE = "the provider's answer"

@@ -114,7 +114,7 @@ def conclude(tx: Transaction, settings: Settings, owner: str, sighting: Sighting
         verdict = judge_finding(finding, look, retry_rules(settings), settings.look_every_ms)
         return Ruling(_of_lost(verdict, message.status), _SOURCE)
 
-    settle(tx, settings, [sighting.attempt], rule)
+    settle(tx, settings, [sighting.attempt], rule, may_fail=not (isinstance(finding, Found) and finding.error is None))
 
 
 _SOURCE = "a look-up"

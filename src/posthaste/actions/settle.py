@@ -5,14 +5,16 @@ Everything that ends or changes an attempt comes through `settle`: answers of pr
 before the hand-over. It absorbs what comes late or twice.
 """
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import assert_never
 
 from posthaste.actions.assign import lane_of
+from posthaste.actions.fallback import Stand, begin_fallback, stands
 from posthaste.actions.ready import set_ready
 from posthaste.core.addresses import is_email
 from posthaste.core.dispatch import dropped
+from posthaste.core.fallback import falls_back
 from posthaste.core.lifecycle import NOT_SENT, Status, Step, advance
 from posthaste.core.lines import Device, Line
 from posthaste.core.messages import Message
@@ -41,20 +43,22 @@ class Ruling:
 Rule = Callable[[Attempt, Message], Ruling | None]
 
 
-def settle(tx: Transaction, settings: Settings, attempts: Sequence[Attempt], rule: Rule) -> None:
+def settle(tx: Transaction, settings: Settings, attempts: Sequence[Attempt], rule: Rule, *, may_fail: bool = False) -> None:
     """Settle attempts by a rule.
 
-    They may have been read earlier: they are locked and read again before the rule is asked.
+    They may have been read earlier: they are locked and read again before the rule is asked. `may_fail` says that a message may
+    end in a way that an SMS takes its place; only then are the devices of fallback lines locked, too.
     """
-    _Settling(tx, settings, attempts).run(rule)
+    _Settling(tx, settings, attempts, stands(tx, {one.workspace_id for one in attempts}) if may_fail else {}).run(rule)
 
 
 class _Settling:
     """One call of `settle`: rows are read and locked once, changed in memory, and written once."""
 
-    def __init__(self, tx: Transaction, settings: Settings, attempts: Sequence[Attempt]) -> None:
-        self.tx, self.settings = tx, settings
+    def __init__(self, tx: Transaction, settings: Settings, attempts: Sequence[Attempt], fallbacks: Mapping[str, Stand]) -> None:
+        self.tx, self.settings, self.fallbacks = tx, settings, fallbacks
         device_ids = {one.device_id for one in attempts} | messages.devices_in_doubt_for(tx, {_person(one) for one in attempts})
+        device_ids |= {stand.line.device_id for stand in fallbacks.values() if stand.line}
         self.devices: dict[str, Device] = devices.lock(tx, device_ids)
         self.lines: dict[str, Line] = {line.id: line for line in lines.of_devices(tx, device_ids)}
         self.messages: dict[str, Message] = messages.lock(tx, {one.message_id for one in attempts})
@@ -72,9 +76,10 @@ class _Settling:
         self._write(
             [one for one in self.attempts.values() if one is not attempts_before[one.id]],
             [one for one in self.messages.values() if one is not messages_before[one.id]],
+            messages_before,
         )
 
-    def _write(self, attempts: Sequence[Attempt], changed: Sequence[Message]) -> None:
+    def _write(self, attempts: Sequence[Attempt], changed: Sequence[Message], before: Mapping[str, Message]) -> None:
         if not attempts and not changed and not self.entries:
             return  # All of it was known before.
         attempts_table.save(self.tx, attempts)
@@ -84,10 +89,21 @@ class _Settling:
             lines.save_counts(self.tx, [self.lines[one] for one in sorted(self.counted)])
         if self.released:
             messages.release_doubt(self.tx, self.released)
+        for message in changed:
+            self._fall_back(before[message.id], message)
         set_ready(self.tx, self.devices, list(self.lines.values()))
         for message_id in self.messages:
             self.tx.wake(f"message:{message_id}")
         self.tx.wake("ready")
+
+    def _fall_back(self, before: Message, after: Message) -> None:
+        stand = self.fallbacks.get(after.workspace_id)
+        if stand is None or not falls_back(before.status, after, stand.workspace.fallback):
+            return
+        line = self.lines.get(stand.line.id) if stand.line else None
+        counted = begin_fallback(self.tx, self.settings, after, line)
+        if counted is not None:
+            self.lines[counted.id] = counted
 
     def _settle(self, attempt: Attempt, ruling: Ruling) -> None:
         verdict = ruling.verdict if attempt.state != "done" else self._of_ended(attempt, ruling)

@@ -129,9 +129,10 @@ def expiry_code(message: Message) -> str:
 
 
 DO_NOT_CONTACT = "DO_NOT_CONTACT"
+BLOCKED_SENTENCE = "the address is on the do-not-contact list"
 
 _SENTENCES = {
-    DO_NOT_CONTACT: "the address is on the do-not-contact list",
+    DO_NOT_CONTACT: BLOCKED_SENTENCE,
     "VALID_UNTIL_PASSED": "validUntil passed before the message could go",
     "TOO_LONG_PAST_DUE": "the message was too long past due",
 }

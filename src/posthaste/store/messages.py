@@ -255,6 +255,14 @@ def _step_params(message: Message) -> dict[str, object]:
     }
 
 
+def link_fallback(tx: Transaction, message_id: str, fallback_id: str) -> None:
+    """Link a message to the SMS that takes its place."""
+    tx.run(
+        "UPDATE messages SET fallback_message_id = :fallback_id WHERE id = :id",
+        {"id": message_id, "fallback_id": fallback_id},
+    )
+
+
 def park(tx: Transaction, parked: Sequence[tuple[str, int, str | None]]) -> None:
     """Move waiting messages to a later due time, as (id, due_at, hold)."""
     tx.many(
