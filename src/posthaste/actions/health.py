@@ -30,8 +30,11 @@ def note_health(
     detail: str,
     options: Mapping[str, object],
     cursor: int | None,
-) -> None:
-    """Write what a ping said. One failure is no outage; `failures_until_down` in a row are."""
+) -> str | None:
+    """Write what a ping said; return "up" or "down" if that is news.
+
+    One failure is no outage; `failures_until_down` in a row are.
+    """
     device = devices.lock(tx, [device_id])[device_id]
     failures = 0 if is_up else device.failures + 1
     was_up = device.is_up
@@ -55,8 +58,10 @@ def note_health(
         devices.raise_cursor(tx, device_id, cursor)
     if not is_up and not goes_down and was_up:
         devices.hasten(tx, device_id, health_at=tx.now + settings.health_every_ms // 10)
-    if (state == "up") != was_up:
-        _change_state(tx, settings, device_id, is_up=state == "up")
+    if (state == "up") == was_up:
+        return None
+    _change_state(tx, settings, device_id, is_up=state == "up")
+    return state
 
 
 def _change_state(tx: Transaction, settings: Settings, device_id: str, *, is_up: bool) -> None:

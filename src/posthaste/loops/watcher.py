@@ -5,6 +5,7 @@ import logging
 from collections.abc import Mapping
 
 from posthaste.actions.health import note_health, take_due_for_health
+from posthaste.actions.move import move_off_device
 from posthaste.channels.base import Channel, Connection, Health, Unreachable
 from posthaste.loops.alarm import Alarm
 from posthaste.loops.reach import Reach
@@ -14,6 +15,7 @@ from posthaste.store.devices import Access
 
 _log = logging.getLogger(__name__)
 _AT_ONCE = 64
+_ROUNDS = 50
 
 
 class Watcher:
@@ -57,7 +59,7 @@ class Watcher:
         return health
 
     async def _note(self, access: Access, health: Health) -> None:
-        await self._store.write(
+        news = await self._store.write(
             note_health,
             self._settings,
             access.device_id,
@@ -66,3 +68,13 @@ class Watcher:
             options=health.options,
             cursor=health.cursor,
         )
+        if news is not None:
+            _log.warning("line.%s device=%s", news, access.device_id)
+        if not health.is_up:
+            await self._move_off(access.device_id)
+
+    async def _move_off(self, device_id: str) -> None:
+        """Let others send what waits on a device that is down and may move; what is left follows the next ping."""
+        for _ in range(_ROUNDS):
+            if not await self._store.write(move_off_device, device_id):
+                return

@@ -271,6 +271,28 @@ def park(tx: Transaction, parked: Sequence[tuple[str, int, str | None]]) -> None
     )
 
 
+def movable(tx: Transaction, line_id: str, lanes: Iterable[Lane], limit: int) -> list[str]:
+    """Return the ids of what waits in lanes of a line that no caller asked for, first due first. Served by messages_due."""
+    rows = tx.rows(
+        """
+        SELECT id FROM messages
+        WHERE line_id = :line_id AND lane IN EACH(:lanes) AND status = 'waiting' AND line_asked = 0
+        ORDER BY due_at, id
+        LIMIT :limit
+        """,
+        {"line_id": line_id, "lanes": [int(one) for one in lanes], "limit": limit},
+    )
+    return [row[0] for row in rows]
+
+
+def move(tx: Transaction, moved: Sequence[tuple[str, str]]) -> None:
+    """Move waiting messages to other lines, as (id, line_id)."""
+    tx.many(
+        "UPDATE messages SET line_id = :line_id, updated_at = :now WHERE id = :id AND status = 'waiting'",
+        [{"id": one, "line_id": line_id, "now": tx.now} for one, line_id in moved],
+    )
+
+
 def relane(tx: Transaction, moved: Sequence[tuple[str, Lane]]) -> None:
     """Move waiting messages to another lane, as (id, lane)."""
     tx.many(
