@@ -4,7 +4,7 @@ Each file in `channels/` states one `Kind`. The API and the command line read it
 its promises instead of guessing, and docs/channels.md is held against both by a test.
 """
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from enum import StrEnum
 from urllib.parse import urlsplit
@@ -73,7 +73,7 @@ DEFAULT_PACE = Pace()
 
 @dataclass(frozen=True, slots=True)
 class Kind:
-    """One channel; `title` names it in words."""
+    """One channel; `title` names it in words, `check` refuses settings that do not fit together or say nothing sensible."""
 
     name: str
     title: str
@@ -81,6 +81,7 @@ class Kind:
     promises: Promises
     fields: tuple[Field, ...]
     pace: Pace = DEFAULT_PACE
+    check: "Callable[[Setup], None] | None" = None
 
     def field_names(self) -> tuple[str, ...]:
         return tuple(field.name for field in self.fields)
@@ -88,10 +89,13 @@ class Kind:
     def setup_from(self, given: Mapping[str, str | None]) -> "Setup":
         """Return the settings of a line from what was given, or refuse it, naming the field; a secret is never shown."""
         values = {field.name: _value(self, field, given.get(field.name)) for field in self.fields}
-        return Setup(
+        setup = Setup(
             {field.name: values[field.name] for field in self.fields if not field.is_secret and values[field.name]},
             {field.name: values[field.name] for field in self.fields if field.is_secret and values[field.name]},
         )
+        if self.check is not None:
+            self.check(setup)
+        return setup
 
     def change_of(self, given: Mapping[str, str | None]) -> "Setup":
         """Return only what was given, checked in the same way: for a line that exists and keeps the rest."""
