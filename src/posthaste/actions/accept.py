@@ -184,20 +184,25 @@ def _mark_blocked(tx: Transaction, workspace_id: str, drafts: list[Draft]) -> No
 def _guard(tx: Transaction, settings: Settings, workspace_id: str, drafts: list[Draft]) -> dict[str, Skipped]:
     """Find the drafts that repeat a message of the last minute, and remember the others; a key of its own passes."""
     prints = {draft.message_id: fingerprint(draft.sending, draft.addresses[0]) for draft in drafts}
-    recent_sends.reserve(tx, workspace_id, set(prints.values()))
-    recent = recent_sends.known(tx, workspace_id, set(prints.values()))
+    firsts = {prints[draft.message_id]: draft.message_id for draft in reversed(drafts)}
+    fresh = recent_sends.reserve(tx, workspace_id, firsts)
+    before = firsts.keys() - fresh
+    recent = recent_sends.known(tx, workspace_id, before) if before else {}
     skipped: dict[str, Skipped] = {}
     for draft in drafts:
         assert draft.lead is not None
         mark = prints[draft.message_id]
-        last = recent[mark]
-        if draft.submission.key is None and _still_counts(last, tx.now - settings.double_send_ms):
+        last = recent.get(mark)
+        if last and draft.submission.key is None and _still_counts(last, tx.now - settings.double_send_ms):
             skipped[draft.message_id] = Skipped(
                 last.message_id, last.lead_id or draft.lead.id, (tx.now - last.created_at) // 1000
             )
         else:
             recent[mark] = RecentSend(mark, draft.message_id, tx.now, Status.WAITING, draft.lead.id)
-    recent_sends.remember(tx, workspace_id, {m: one.message_id for m, one in recent.items() if one.created_at == tx.now})
+    newest = {mark: one.message_id for mark, one in recent.items() if one.created_at == tx.now}
+    changed = {mark: one for mark, one in newest.items() if mark in before or one != firsts[mark]}
+    if changed:
+        recent_sends.remember(tx, workspace_id, changed)
     return skipped
 
 

@@ -161,7 +161,9 @@ def _remember(
     begun: dict[str, str],
 ) -> None:
     """Begin conversations; where somebody else has begun one meanwhile, its line is the sticky one."""
-    conversations.begin(tx, workspace_id, [(one, line) for one, line in begun.items() if one not in talks])
+    ours = conversations.begin(tx, workspace_id, [(one, line) for one, line in begun.items() if one not in talks])
+    if ours == begun.keys():
+        return
     unplaced = [(one, line) for one, line in begun.items() if one in talks]
     if unplaced:
         conversations.move(tx, workspace_id, unplaced)

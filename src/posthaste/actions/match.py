@@ -61,8 +61,10 @@ def match_leads(tx: Transaction, workspace_id: str, drafts: list[Draft]) -> None
         plan = _plan(tx, workspace_id, standing(drafts))
         wanted, owners = plan.wanted(), plan.owners
         if wanted:
-            table.claim_addresses(tx, workspace_id, wanted)
-            owners = owners | table.owners(tx, workspace_id, wanted)
+            given = table.claim_addresses(tx, workspace_id, wanted)
+            owners = owners | {address: wanted[address] for address in given}
+            if lost := wanted.keys() - given:
+                owners |= table.owners(tx, workspace_id, lost)
         final = {lead_id: keep_owned(lead, owners) for lead_id, lead in plan.leads.items()}
         if _is_won(plan, wanted, owners) and _is_current(tx, workspace_id, plan, final):
             return _write(tx, workspace_id, plan, drafts, final)

@@ -33,19 +33,24 @@ def by_addresses(tx: Transaction, workspace_id: str, addresses: Collection[str])
     return {row[1]: Conversation(*row) for row in rows}
 
 
-def begin(tx: Transaction, workspace_id: str, line_of: Iterable[tuple[str, str | None]]) -> None:
-    """Note the line of each address that has no conversation yet. On PostgreSQL this waits for whoever does the same."""
-    tx.many(
+def begin(tx: Transaction, workspace_id: str, line_of: Iterable[tuple[str, str | None]]) -> set[str]:
+    """Note the line of each address that has no conversation yet, and return those addresses.
+
+    On PostgreSQL this waits for whoever does the same.
+    """
+    begun = tx.many_rows(
         """
         INSERT INTO conversations (workspace_id, address, line_id, opened_at, opened_by, written_at, created_at)
         VALUES (:workspace_id, :address, :line_id, NULL, NULL, NULL, :created_at)
         ON CONFLICT DO NOTHING
+        RETURNING address
         """,
         [
             {"workspace_id": workspace_id, "address": address, "line_id": line, "created_at": tx.now}
             for address, line in sorted(line_of)
         ],
     )
+    return {row[0] for row in begun}
 
 
 def move(tx: Transaction, workspace_id: str, line_of: Sequence[tuple[str, str]]) -> None:

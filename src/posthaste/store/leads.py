@@ -101,18 +101,21 @@ def owners(tx: Transaction, workspace_id: str, addresses: Collection[str]) -> di
     return {row[0]: row[1] for row in rows}
 
 
-def claim_addresses(tx: Transaction, workspace_id: str, wanted: Mapping[str, str]) -> None:
-    """Give addresses to leads where nobody has them; in order, so that two batches never wait for each other.
+def claim_addresses(tx: Transaction, workspace_id: str, wanted: Mapping[str, str]) -> set[str]:
+    """Give addresses to leads where nobody has them, and return those given; in order, so that two batches never wait for
+    each other.
 
-    On PostgreSQL this waits for a concurrent claim of the same address to commit; read `owners` again afterwards.
+    On PostgreSQL this waits for a concurrent claim of the same address to commit; read `owners` of the others again.
     """
-    tx.many(
+    given = tx.many_rows(
         """
         INSERT INTO lead_addresses (workspace_id, address, lead_id) VALUES (:workspace_id, :address, :lead_id)
         ON CONFLICT DO NOTHING
+        RETURNING address
         """,
         [{"workspace_id": workspace_id, "address": one, "lead_id": wanted[one]} for one in sorted(wanted)],
     )
+    return {row[0] for row in given}
 
 
 def unclaim_addresses(tx: Transaction, workspace_id: str, wanted: Mapping[str, str]) -> None:

@@ -52,6 +52,11 @@ class PostgresTransaction:
         statement = for_postgres(sql)
         self._cursor.executemany(statement.text, [postgres_params(statement, row) for row in rows])
 
+    def many_rows(self, sql: str, rows: Iterable[Params]) -> list[Row]:
+        if text := together(sql):
+            return self._cursor.execute(text, (as_json(rows),)).fetchall()
+        return [found for row in rows for found in self.rows(sql, row)]
+
     def wake(self, topic: str) -> None:
         self.topics[topic] = None
 

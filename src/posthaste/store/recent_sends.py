@@ -1,6 +1,6 @@
 """The table behind the double-send guard: the last message with each fingerprint, for as long as the guard looks back."""
 
-from collections.abc import Collection, Iterable, Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 
 from posthaste.store.transaction import Transaction
@@ -18,7 +18,7 @@ class RecentSend:
 
 
 def known(tx: Transaction, workspace_id: str, fingerprints: Collection[str]) -> dict[str, RecentSend]:
-    """Return and lock what is remembered of fingerprints. A row whose message is not there yet is our own reservation."""
+    """Return and lock what is remembered of fingerprints."""
     rows = tx.rows(
         """
         SELECT r.fingerprint, r.message_id, r.created_at, m.status, m.lead_id
@@ -33,15 +33,24 @@ def known(tx: Transaction, workspace_id: str, fingerprints: Collection[str]) -> 
     return {row[0]: RecentSend(*row) for row in rows}
 
 
-def reserve(tx: Transaction, workspace_id: str, fingerprints: Iterable[str]) -> None:
-    """Have a row, and so a lock, for each fingerprint. Waits for a concurrent send of the same to commit."""
-    tx.many(
+def reserve(tx: Transaction, workspace_id: str, sends: Mapping[str, str]) -> set[str]:
+    """Remember messages, as fingerprint → message id, where nothing is remembered yet, and return those fingerprints.
+
+    Waits for a concurrent send of the same to commit.
+    """
+    reserved = tx.many_rows(
         """
-        INSERT INTO recent_sends (workspace_id, fingerprint, message_id, created_at) VALUES (:workspace_id, :fingerprint, '', 0)
+        INSERT INTO recent_sends (workspace_id, fingerprint, message_id, created_at)
+        VALUES (:workspace_id, :fingerprint, :message_id, :created_at)
         ON CONFLICT DO NOTHING
+        RETURNING fingerprint
         """,
-        [{"workspace_id": workspace_id, "fingerprint": one} for one in sorted(fingerprints)],
+        [
+            {"workspace_id": workspace_id, "fingerprint": one, "message_id": sends[one], "created_at": tx.now}
+            for one in sorted(sends)
+        ],
     )
+    return {row[0] for row in reserved}
 
 
 def remember(tx: Transaction, workspace_id: str, sends: Mapping[str, str]) -> None:

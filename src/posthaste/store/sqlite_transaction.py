@@ -70,6 +70,15 @@ class SqliteTransaction:
         for text, values in steps(statement.rows, rows):
             self._connection.execute(text, values)
 
+    def many_rows(self, sql: str, rows: Iterable[Params]) -> list[Row]:
+        statement = for_sqlite(sql)
+        if statement.rows is None:
+            return [found for row in rows for found in self.rows(sql, row)]
+        self._check_open()
+        return [
+            found for text, values in steps(statement.rows, rows) for found in self._connection.execute(text, values).fetchall()
+        ]
+
     def wake(self, topic: str) -> None:
         self.topics[topic] = None
 

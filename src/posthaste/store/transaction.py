@@ -41,7 +41,11 @@ class Transaction(Protocol):
         ...
 
     def many(self, sql: str, rows: Iterable[Params]) -> None:
-        """Run one statement for each set of parameters, in one go."""
+        """Run one statement for each set of parameters, in one go. No two may be for the same row of the table."""
+        ...
+
+    def many_rows(self, sql: str, rows: Iterable[Params]) -> list[Row]:
+        """Do the same with a statement that returns rows, and return those of all."""
         ...
 
     def wake(self, topic: str) -> None:
