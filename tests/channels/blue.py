@@ -48,6 +48,15 @@ def row(**fields: object) -> Json:
     } | fields  # fmt: skip
 
 
+def attachment(guid: str = "at_0_1", **fields: object) -> Json:
+    """Return a picture as it stands in a row, changed as the case says."""
+    return {
+        "originalROWID": 5, "guid": guid, "uti": "public.jpeg", "mimeType": "image/jpeg", "transferName": "house.jpg",
+        "totalBytes": 9, "transferState": 5, "isOutgoing": True, "hideAttachment": False, "isSticker": False,
+        "originalGuid": guid, "hasLivePhoto": False,
+    } | fields  # fmt: skip
+
+
 def good(data: object = None, **rest: object) -> Json:
     return {"status": 200, "message": "Success", "data": data} | rest
 
@@ -65,8 +74,9 @@ def step(method: str, path: str, answer: Answerer, body: object = None, query: M
     return Step(method, f"{BASE}{path}", answer, body, {"guid": SECRET} | dict(query or {}))
 
 
-def rows_query(where: list[Json], *rows: Json, total: int | None = None) -> Step:
-    body = {"with": ["chats", "handle"], "where": where, "sort": "ASC", "limit": 1000}
+def rows_query(where: list[Json], *rows: Json, total: int | None = None, with_files: bool = True) -> Step:
+    wanted = ["chats", "handle", *(["attachments"] if with_files else [])]
+    body = {"with": wanted, "where": where, "sort": "ASC", "limit": 1000}
     metadata = {"offset": 0, "limit": 1000, "total": len(rows) if total is None else total, "count": len(rows)}
     return step("POST", "/message/query", says(200, good(list(rows), metadata=metadata)), body)
 

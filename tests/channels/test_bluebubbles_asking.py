@@ -42,7 +42,7 @@ INFO: Json = {
     "proxy_service": "dynamic-dns", "helper_connected": True, "detected_icloud": "a@b.c", "local_ipv4s": [],
 }  # fmt: skip
 HOOK = "https://ours.test/hooks/bluebubbles/token-1"
-EVENTS = ["new-message", "updated-message", "message-send-error"]
+EVENTS = ["new-message", "updated-message", "message-send-error", "typing-indicator"]
 
 NO_ANSWERS = [
     says(401, WRONG_PASSWORD),
@@ -216,7 +216,7 @@ def poll(cursor: int, open_ids: list[str], *steps: Step) -> News:
 
 
 def receipts_query(guids: list[str], *rows: Json) -> Step:
-    return rows_query([{"statement": "message.guid IN (:...guids)", "args": {"guids": guids}}], *rows)
+    return rows_query([{"statement": "message.guid IN (:...guids)", "args": {"guids": guids}}], *rows, with_files=False)
 
 
 def test_a_quiet_mac_brings_no_news() -> None:
@@ -243,6 +243,12 @@ def test_a_long_outage_is_made_up_a_range_of_numbers_at_a_time() -> None:
     page = rows_query([above(40)], late_but_old, total=3_000)
     news = poll(40, [], page, rows_query([above(40), up_to(540)], row(originalROWID=41)))
     assert news == News([Echo(GUID, 41)], 540, False)
+
+
+def test_a_range_whose_attachments_crowd_a_page_is_made_smaller() -> None:
+    page, crowded = rows_query([above(40)], total=3_000), rows_query([above(40), up_to(540)], row(), total=500)
+    fits = rows_query([above(40), up_to(90)], row(originalROWID=41))
+    assert poll(40, [], page, crowded, fits) == News([Echo(GUID, 41)], 90, False)
 
 
 def test_a_gap_in_the_numbers_is_passed() -> None:

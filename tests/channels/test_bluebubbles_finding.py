@@ -15,6 +15,7 @@ from blue import (
     WRONG_PASSWORD,
     Json,
     above,
+    attachment,
     chat,
     good,
     handle,
@@ -76,6 +77,42 @@ def test_our_row_is_found(ours: Json) -> None:
 @pytest.mark.parametrize("other", NOT_OURS.values(), ids=NOT_OURS)
 def test_another_row_is_not_ours(other: Json) -> None:
     assert find_among(other) == Absent()
+
+
+ONE_FILE = replace(TRACE, text="", files=1)
+TWO_AND_TEXT = replace(TRACE, files=2)
+PREVIEW = attachment("preview", transferName="x.pluginPayloadAttachment")
+WITH_FILES: dict[str, tuple[Trace, Json]] = {
+    "a picture, marked": (ONE_FILE, row(text="\ufffc", attachments=[attachment()])),
+    "a picture, not marked": (ONE_FILE, row(text=None, attachments=[attachment()])),
+    "a picture of which nothing is said": (ONE_FILE, row(text="", attachments=[{}])),
+    "two and a text": (TWO_AND_TEXT, row(text=f"\ufffc\ufffc{TEXT}", attachments=[attachment("1"), attachment("2")])),
+    "a text with the preview of its link": (TRACE, row(attachments=[PREVIEW, attachment("h", hideAttachment=True)])),
+}
+
+
+@pytest.mark.parametrize(("trace", "ours"), WITH_FILES.values(), ids=WITH_FILES)
+def test_a_send_with_attachments_is_found_by_its_words_and_their_number(trace: Trace, ours: Json) -> None:
+    assert find_among(ours, trace=trace) == Found(Accepted(GUID))
+
+
+@pytest.mark.parametrize("text", [None, "", "\ufffc\ufffc"])
+def test_a_message_of_other_attachments_alone_is_not_ours(text: str | None) -> None:
+    two = row(guid="two", text=text, attachments=[attachment("1"), attachment("2")])
+    assert find_among(two, trace=ONE_FILE) == Absent()
+    ours = row(originalROWID=42, text=text, attachments=[attachment()])
+    assert find_among(two, ours, trace=ONE_FILE) == Found(Accepted(GUID))
+    assert find_among(ours, trace=replace(ONE_FILE, bound=frozenset({GUID}))) == Absent()
+
+
+@pytest.mark.parametrize("trace", [TRACE, replace(TRACE, files=2)])
+def test_our_text_with_another_number_of_attachments_decides_nothing(trace: Trace) -> None:
+    other = row(guid="other", attachments=[attachment()])
+    assert isinstance(find_among(other, trace=trace), CannotTell)
+
+
+def test_a_row_that_shows_neither_text_nor_attachment_might_be_ours() -> None:
+    assert isinstance(find_among(row(text=None, attachments=[]), trace=ONE_FILE), CannotTell)
 
 
 def test_a_row_of_another_attempt_is_not_ours() -> None:

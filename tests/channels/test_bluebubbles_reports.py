@@ -2,16 +2,17 @@
 
 import json
 from collections.abc import Sequence
+from dataclasses import replace
 
 import pytest
-from blue import GUID, MAC, MADE_AT, PHONE, Json, chat, handle, row
+from blue import GUID, MAC, MADE_AT, PHONE, Json, attachment, chat, handle, row
 from hypothesis import given
 from hypothesis import strategies as st
 
 from posthaste.channels.bluebubbles import BlueBubbles
 from posthaste.channels.http import open_client
 from posthaste.core.hooks import HookCall
-from posthaste.core.signals import Echo, Inbound, Receipt, Signal
+from posthaste.core.signals import Echo, Inbound, InboundFile, Reaction, Receipt, Signal, Typing
 
 CHANNEL = BlueBubbles(open_client())
 INBOUND = Inbound("theirs", 41, PHONE, "Yes", MADE_AT)
@@ -19,6 +20,13 @@ INBOUND = Inbound("theirs", 41, PHONE, "Yes", MADE_AT)
 
 def theirs(**fields: object) -> Json:
     return row(**{"guid": "theirs", "isFromMe": False, "text": "Yes", "handle": handle(), **fields})
+
+
+HOUSE = InboundFile("at_0_1", "house.jpg", "image/jpeg")
+
+
+def with_files(text: str, *files: InboundFile) -> Inbound:
+    return replace(INBOUND, text=text, files=files)
 
 
 def without_chats(**fields: object) -> Json:
@@ -47,14 +55,47 @@ NEW: dict[str, tuple[Json, Signal]] = {
         Inbound("theirs", 41, "ana@example.com", "Yes", MADE_AT),
     ),
     "a person known by the chat alone": (theirs(handle=None), INBOUND),
-    "a picture without a text": (theirs(text=None), Inbound("theirs", 41, PHONE, "", MADE_AT)),
+    "something without a text": (theirs(text=None), Inbound("theirs", 41, PHONE, "", MADE_AT)),
+    "a picture": (theirs(text="\ufffc", attachments=[attachment()]), with_files("", HOUSE)),
+    "a picture whose text is not shown": (theirs(text=None, attachments=[attachment()]), with_files("", HOUSE)),
+    "two pictures and a text": (
+        theirs(text="\ufffc\ufffcYes", attachments=[attachment(), attachment("at_1_1", transferName=None, mimeType=None)]),
+        with_files("Yes", HOUSE, InboundFile("at_1_1")),
+    ),
+    "a text with the preview of its link": (
+        theirs(attachments=[attachment(transferName="A-B.pluginPayloadAttachment"), attachment(hideAttachment=True)]),
+        INBOUND,
+    ),
+    "an attachment that says nothing of itself": (
+        theirs(attachments=[{"guid": None}, 7, attachment()]),
+        with_files("Yes", HOUSE),
+    ),
+    "a name that no database takes": (
+        theirs(attachments=[attachment(transferName="ho\x00use.jpg", mimeType="image/\x00jpeg")]),
+        with_files("Yes", HOUSE),
+    ),
     "a text with a NUL": (theirs(text="Y\x00es"), INBOUND),
     "a text of a date beyond all dates": (theirs(dateCreated=2**60), Inbound("theirs", 41, PHONE, "Yes", 0)),
-    "a thread's answer": (theirs(threadOriginatorGuid=GUID), INBOUND),
+    "a thread's answer": (theirs(threadOriginatorGuid=GUID), replace(INBOUND, answers=(GUID,))),
+    "an answer to a part, and what came before it": (
+        theirs(threadOriginatorGuid=f"p:0/{GUID}", replyToGuid="before"),
+        replace(INBOUND, answers=(GUID, "before")),
+    ),
+    "an answer to what came before it": (theirs(replyToGuid=GUID), replace(INBOUND, answers=(GUID,))),
+    "an answer to something odd": (theirs(threadOriginatorGuid="a\x00b", replyToGuid=""), INBOUND),
+    "an edited text": (theirs(dateEdited=5), INBOUND),
 }
 NOTHING_NEW: dict[str, Json] = {
     "a group": theirs(chats=[chat("any;+;chat1", 43)]),
-    "a tapback": theirs(associatedMessageGuid=f"p:0/{GUID}", associatedMessageType="love"),
+    "a tapback in a group": theirs(
+        associatedMessageGuid=f"p:0/{GUID}", associatedMessageType="love", chats=[chat("any;+;chat1", 43)]
+    ),
+    "a picture in a group": theirs(attachments=[attachment()], chats=[chat("any;+;chat1", 43)]),
+    "a text that was taken back": theirs(text="", dateRetracted=5),
+    "a sticker on a message": theirs(associatedMessageGuid=f"p:0/{GUID}", associatedMessageType="sticker"),
+    "a tapback of a later version": theirs(associatedMessageGuid=f"p:0/{GUID}", associatedMessageType="2007"),
+    "a tapback with an emoji that is not said": theirs(associatedMessageGuid=f"p:0/{GUID}", associatedMessageType="2006"),
+    "a tapback on something odd": theirs(associatedMessageGuid="a\x00b", associatedMessageType="love"),
     "our own tapback": row(associatedMessageGuid=f"p:0/{GUID}", associatedMessageType=2000),
     "a renamed group": theirs(itemType=2),
     "a person without an address": theirs(handle=None, chats=[chat("any;-;")]),
@@ -69,6 +110,48 @@ NOTHING_NEW: dict[str, Json] = {
 @pytest.mark.parametrize(("data", "signal"), NEW.values(), ids=NEW)
 def test_a_new_message_is_an_echo_or_what_a_person_wrote(data: Json, signal: Signal) -> None:
     assert list(report("new-message", data)) == [signal]
+
+
+TAPBACKS = {
+    ("love", None): ("love", False),
+    ("like", None): ("like", False),
+    ("dislike", None): ("dislike", False),
+    ("laugh", None): ("laugh", False),
+    ("emphasize", None): ("emphasize", False),
+    ("question", None): ("question", False),
+    ("-love", None): ("love", True),
+    ("-question", None): ("question", True),
+    (2000, None): ("love", False),
+    (2005, None): ("question", False),
+    (3000, None): ("love", True),
+    (3005, None): ("question", True),
+    ("2003", None): ("laugh", False),
+    ("2006", "🎉"): ("🎉", False),
+    ("3006", "🎉"): ("🎉", True),
+}
+
+
+@pytest.mark.parametrize(("said", "meant"), TAPBACKS.items(), ids=str)
+@pytest.mark.parametrize("named", [f"p:0/{GUID}", f"p:12/{GUID}", f"bp:{GUID}", f"bp:0/{GUID}", GUID])
+def test_a_tapback_is_a_reaction(said: tuple[str | int, str | None], meant: tuple[str, bool], named: str) -> None:
+    data = theirs(associatedMessageGuid=named, associatedMessageType=said[0], associatedMessageEmoji=said[1], text="Loved “Hi”")
+    assert list(report("new-message", data)) == [Reaction("theirs", 41, PHONE, GUID, meant[0], MADE_AT, meant[1])]
+
+
+@pytest.mark.parametrize(
+    ("data", "signals"),
+    [
+        ({"display": True, "guid": f"any;-;{PHONE}"}, [Typing(PHONE, True)]),
+        ({"display": False, "guid": "iMessage;-;Ana@Example.com"}, [Typing("ana@example.com", False)]),
+        ({"display": True, "guid": "any;+;chat1"}, []),
+        ({"display": True, "guid": ""}, []),
+        ({"display": "yes", "guid": f"any;-;{PHONE}"}, []),
+        ({"guid": f"any;-;{PHONE}"}, []),
+        (None, []),
+    ],
+)
+def test_the_three_dots_are_typing(data: Json | None, signals: list[Signal]) -> None:
+    assert list(report("typing-indicator", data)) == signals
 
 
 @pytest.mark.parametrize("data", NOTHING_NEW.values(), ids=NOTHING_NEW)
@@ -99,7 +182,9 @@ def test_an_update_with_an_error_says_so() -> None:
     assert "22" in (receipt.error or "")
 
 
-@pytest.mark.parametrize("fields", [{}, {"dateEdited": 5}, {"error": 4}, {"isFromMe": False, "dateRead": 5}])
+@pytest.mark.parametrize(
+    "fields", [{}, {"dateEdited": 5}, {"dateRetracted": 5, "text": ""}, {"error": 4}, {"isFromMe": False, "dateRead": 5}]
+)
 def test_an_update_that_changes_nothing_for_us_is_nothing(fields: Json) -> None:
     assert list(report("updated-message", without_chats(**fields))) == []
 
@@ -150,18 +235,33 @@ JSON = st.recursive(
 
 def instants(signal: Signal) -> Sequence[int]:
     match signal:
-        case Inbound(cursor=cursor, at=at):
+        case Inbound(cursor=cursor, at=at) | Reaction(cursor=cursor, at=at):
             return [cursor, at]
         case Echo(cursor=cursor, delivered_at=delivered_at, read_at=read_at):
             return [cursor, delivered_at or 0, read_at or 0]
         case Receipt(delivered_at=delivered_at, read_at=read_at):
             return [delivered_at or 0, read_at or 0]
+        case Typing():
+            raise AssertionError("a message is no typing")
 
 
-@given(event=st.sampled_from(["new-message", "updated-message", "message-send-error"]), data=st.data())
-def test_a_report_with_any_field_changed_is_signals_or_nothing(event: str, data: st.DataObject) -> None:
-    name = data.draw(st.sampled_from(sorted(row())))
-    for signal in report(event, row(**{name: data.draw(JSON)})):
+BASES = {
+    "ours": row(attachments=[attachment()]),
+    "theirs": theirs(attachments=[attachment()], threadOriginatorGuid=GUID, replyToGuid=None, dateRetracted=None),
+    "tapback": theirs(associatedMessageGuid=f"p:0/{GUID}", associatedMessageType="2006", associatedMessageEmoji="🎉"),
+}
+
+
+@given(
+    event=st.sampled_from(["new-message", "updated-message", "message-send-error"]),
+    base=st.sampled_from(sorted(BASES)),
+    data=st.data(),
+)
+def test_a_report_with_any_field_changed_is_signals_or_nothing(event: str, base: str, data: st.DataObject) -> None:
+    whole = BASES[base]
+    name = data.draw(st.sampled_from(sorted(whole)))
+    for signal in report(event, whole | {name: data.draw(JSON)}):
+        assert not isinstance(signal, Typing)
         assert signal.external_id
         assert "\x00" not in repr(signal)
         assert all(0 <= at < 2**53 for at in instants(signal))

@@ -1,19 +1,18 @@
 """iMessage through a Mac that runs the BlueBubbles server.
 
-This file asks; the shapes of the answers are in `bluebubbles_wire`, what they mean is in `bluebubbles_meaning`. What
-would surprise: the server blocks a send for up to two minutes until the Mac's database shows it; its `tempGuid` is no
-idempotency key, so only the Mac's own row numbers (ROWIDs) tell whether a lost send happened; and the password
-travels in the URL, because the server knows no other way, so no URL is ever logged or put into words.
+This file is the channel; questions are put in `bluebubbles_asking`, the shapes of the answers are in
+`bluebubbles_wire`, what they mean is in `bluebubbles_meaning`. What would surprise: the server blocks a send until
+the Mac's database shows it; its `tempGuid` is no idempotency key, so only the Mac's own row numbers (ROWIDs) tell
+whether a lost send happened; and only with the Private API can a text and attachments leave in one request, into a
+conversation that exists.
 """
 
 from collections import OrderedDict
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field, replace
-from typing import Final, TypeVar
-from urllib.parse import quote, quote_plus
+from dataclasses import replace
+from typing import Final
 
 import httpx2
-import msgspec
 
 from posthaste.channels import bluebubbles_meaning as meaning
 from posthaste.channels import bluebubbles_wire as wire
@@ -27,9 +26,10 @@ from posthaste.channels.base import (
     Trace,
     Unreachable,
 )
-from posthaste.channels.bluebubbles_wire import Row
-from posthaste.channels.http import Answer, Limits, NeverLeft, NoAnswer, exchange
-from posthaste.core.channels import Field, Form, Kind, Promises
+from posthaste.channels.bluebubbles_asking import Asking, Crowded, Request, Unwanted, scrubbed
+from posthaste.channels.bluebubbles_form import Unreadable, form_with, name_of
+from posthaste.channels.http import Answer, Limits, NeverLeft, NoAnswer
+from posthaste.core.channels import Field, Form, Kind, Pace, Promises
 from posthaste.core.hooks import Heard, HookCall
 from posthaste.core.messages import MessageType
 from posthaste.core.outcomes import (
@@ -48,47 +48,25 @@ from posthaste.core.signals import Signal
 CHAT: Final = "chat"
 NEW: Final = "new"
 
-_EVENTS = ("new-message", "updated-message", "message-send-error")
+_EVENTS = ("new-message", "updated-message", "message-send-error", "typing-indicator")
 _HOOKS = "/hooks/bluebubbles/"
 _OLD_FORM, _ANY_FORM = "iMessage;-;", "any;-;"
 _FIRST_MACOS_WITH_ANY = 26
 
-_PAGE_ROWS = 1_000
-# Fewer than a page, because a row that stands in two chats counts twice towards the page.
-_STRIDE = 500
 _PAGES = 10
 _GUIDS_PER_QUERY = 200
-# The newest rows are those with the latest dates; the highest number is almost surely among a few of them.
-_NEWEST_ROWS = 20
 _CROWDED_RETRY_MS = 1_000
-_DETAIL_CHARS = 200
+# AppleScript waits twenty minutes for an attachment to appear; a minute before for the upload, and one to spare.
+_FILES_ARRIVAL_MS = 22 * 60_000
 
-T = TypeVar("T")
-
-
-@dataclass(frozen=True, slots=True)
-class _Page:
-    """Rows in the order of their numbers, up to `cursor`; `is_last` if nothing lies above."""
-
-    rows: Sequence[Row]
-    cursor: int
-    is_last: bool
-
-
-@dataclass(frozen=True, slots=True)
-class _Request:
-    method: str
-    path: str
-    body: object = None
-    query: Mapping[str, str] = field(default_factory=dict)
-
-
-class _Missing(Unreachable):
-    """The server itself answered that there is no such thing."""
-
-
-class _Crowded(Unreachable):
-    """Too many requests of our own were under way; the device may be well."""
+_ONE_OR_THE_OTHER = (
+    "without the Private API a Mac sends a text or one attachment in a message, not both and not several: "
+    "switch the Private API on in BlueBubbles, or send them one by one"
+)
+_NO_CONVERSATION = (
+    "this Mac has no conversation with this person yet, and by the Private API BlueBubbles can open one with a text only: "
+    "send a text first, then the attachments"
+)
 
 
 class BlueBubbles:
@@ -98,11 +76,12 @@ class BlueBubbles:
         name="bluebubbles",
         title="a Mac that runs the BlueBubbles server",
         message_type=MessageType.IMESSAGE,
-        promises=Promises(repeats_safely=False, can_find=True, can_check=True, has_receipts=True, has_attachments=False),
+        promises=Promises(repeats_safely=False, can_find=True, can_check=True, has_receipts=True, has_attachments=True),
         fields=(
             Field("url", "the address of the BlueBubbles server", Form.URL, is_needed=True),
             Field("password", "the password of the BlueBubbles server", is_needed=True, is_secret=True),
         ),
+        pace=Pace(files_arrival_ms=_FILES_ARRIVAL_MS),
     )
 
     def __init__(
@@ -110,45 +89,79 @@ class BlueBubbles:
         client: httpx2.AsyncClient,
         *,
         answer_timeout_ms: int = 150_000,
+        files_answer_timeout_ms: int = 330_000,
         question_timeout_ms: int = 10_000,
         connect_timeout_ms: int = 5_000,
         answer_bytes: int = 32 * 1024 * 1024,
         known_chats: int = 10_000,
     ) -> None:
-        self._client = client
-        self._questions = Limits(connect_timeout_ms, question_timeout_ms, answer_bytes)
-        self._sends = replace(self._questions, answer_ms=answer_timeout_ms)
+        questions = Limits(connect_timeout_ms, question_timeout_ms, answer_bytes)
+        self._asking = Asking(client, questions)
+        self._texts = replace(questions, answer_ms=answer_timeout_ms)
+        # The server itself gives up after five minutes (504), though the send goes on behind it.
+        self._files = replace(questions, answer_ms=max(answer_timeout_ms, files_answer_timeout_ms))
         self._chats: OrderedDict[tuple[str, str], str] = OrderedDict()
         self._known_chats = known_chats
 
     # Sending
 
     async def prepare(self, device: Connection, order: Order) -> Target | Deferred | Rejected:
-        """Find the chat with an address under either name, the Mac's own first; if there is none, the send opens it."""
-        address = order.address
-        known = self._chats.get((device.device_id, address))
-        if known:
-            return Target(CHAT, known)
+        """Find the chat with an address under either name, the Mac's own first; if there is none, the send opens it.
+
+        By the Private API attachments are put on the Mac now, so that the send itself is one short request.
+        """
+        by_private_api = _has_private_api(device)
+        if objection := _objection(order, by_private_api=by_private_api):
+            return objection
         try:
-            for guid in _chat_guids(device, address):
-                if await self._has_chat(device, guid):
-                    self._keep_chat(device, address, guid)
-                    return Target(CHAT, guid)
-        except _Crowded as error:
+            target = await self._target(device, order.address)
+            if not order.files or not by_private_api:
+                return target
+            if target.kind == NEW:
+                return Rejected(Refusal.BAD_CONTENT, _NO_CONVERSATION)
+            return replace(target, files=await self._uploaded(device, order))
+        except Unreadable as error:
+            return Deferred(str(error))
+        except Unwanted as error:
+            return Rejected(Refusal.BAD_CONTENT, str(error))
+        except Crowded as error:
             return Deferred(str(error), _CROWDED_RETRY_MS)
         except Unreachable as error:
             return Deferred(str(error), device_is_down=True)
-        return Target(NEW, address)
 
     async def send(self, device: Connection, order: Order) -> Outcome:
         """Make the one request that sends, and block until the Mac's database shows it."""
-        if not order.text.strip():
-            return Rejected(Refusal.BAD_CONTENT, "there is no text to send")
-        outcome = _outcome(await self._exchange(device, _sending(device, order), self._sends), order)
+        if objection := _objection(order, by_private_api=bool(order.target.files)):
+            return objection
+        try:
+            request = await _sending(device, order)
+        except Unreadable as error:
+            return Deferred(str(error))
+        limits = self._files if order.files else self._texts
+        outcome = _outcome(await self._asking.exchange(device, request, limits), order)
         if not isinstance(outcome, Accepted):
             # Whatever went wrong may be that the chat is gone, which the server does not always say.
             self._chats.pop((device.device_id, order.address), None)
         return _without_secret(outcome, device)
+
+    async def _target(self, device: Connection, address: str) -> Target:
+        known = self._chats.get((device.device_id, address))
+        if known:
+            return Target(CHAT, known)
+        for guid in _chat_guids(device, address):
+            if await self._asking.has_chat(device, guid):
+                self._keep_chat(device, address, guid)
+                return Target(CHAT, guid)
+        return Target(NEW, address)
+
+    async def _uploaded(self, device: Connection, order: Order) -> tuple[str, ...]:
+        # One after the other: each is held in memory while it travels.
+        return tuple([await self._asking.upload(device, file, order.marker) for file in order.files])
+
+    def _keep_chat(self, device: Connection, address: str, guid: str) -> None:
+        self._chats[device.device_id, address] = guid
+        if len(self._chats) > self._known_chats:
+            self._chats.popitem(last=False)
 
     # Finding
 
@@ -161,7 +174,7 @@ class BlueBubbles:
         cursor = max(trace.cursor - 1, 0)
         try:
             for number in range(_PAGES):
-                page = await self._rows_after(device, cursor)
+                page = await self._asking.rows_after(device, cursor)
                 if number == 0 and page.is_last and trace.cursor and not page.rows:
                     return CannotTell("the Mac's message numbers began anew")
                 finding = meaning.finding_among(page.rows, trace)
@@ -179,8 +192,8 @@ class BlueBubbles:
         if not _has_private_api(device):
             return Availability(None, "only the Private API can tell, and this Mac does not have it")
         try:
-            request = _Request("GET", "/handle/availability/imessage", query={"address": address})
-            is_available = (await self._ask(device, request, wire.Available)).available
+            request = Request("GET", "/handle/availability/imessage", query={"address": address})
+            is_available = (await self._asking.ask(device, request, wire.Available)).available
         except Unreachable as error:
             return Availability(None, str(error))
         return Availability(is_available, "on iMessage" if is_available else "not on iMessage")
@@ -193,9 +206,9 @@ class BlueBubbles:
         Mac's log.
         """
         try:
-            await self._envelope(device, _Request("GET", "/ping"))
-            server = await self._ask(device, _Request("GET", "/server/info"), wire.Server)
-            cursor = None if "macos" in device.options else await self._highest(device)
+            await self._asking.envelope(device, Request("GET", "/ping"))
+            server = await self._asking.ask(device, Request("GET", "/server/info"), wire.Server)
+            cursor = None if "macos" in device.options else await self._asking.highest(device)
         except Unreachable as error:
             return Health(False, str(error), device.options)
         return Health(True, _state(server), _options(server), cursor)
@@ -209,19 +222,18 @@ class BlueBubbles:
         people's stay.
         """
         hook_url = device.hook_url
-        for hook in await self._ask(device, _Request("GET", "/webhook"), list[wire.Hook]):
+        for hook in await self._asking.ask(device, Request("GET", "/webhook"), list[wire.Hook]):
             if hook.url == hook_url or (_token(hook.url) and _token(hook.url) == _token(hook_url)):
-                await self._envelope(device, _Request("DELETE", f"/webhook/{hook.id}"))
-        await self._envelope(device, _Request("POST", "/webhook", {"url": hook_url, "events": _EVENTS}))
+                await self._asking.envelope(device, Request("DELETE", f"/webhook/{hook.id}"))
+        await self._asking.envelope(device, Request("POST", "/webhook", {"url": hook_url, "events": _EVENTS}))
 
     async def poll(self, device: Connection, cursor: int, open_ids: Sequence[str]) -> News:
         """Fetch what is new, and what became of what is open."""
-        page = await self._rows_after(device, cursor)
+        page = await self._asking.rows_after(device, cursor)
         signals: list[Signal] = [signal for row in page.rows for signal in meaning.news_of(row)]
         for start in range(0, len(open_ids), _GUIDS_PER_QUERY):
             guids = list(open_ids[start : start + _GUIDS_PER_QUERY])
-            rows, _ = await self._query(device, [_where("message.guid IN (:...guids)", guids=guids)])
-            signals += [signal for row in rows for signal in meaning.receipt_of(row)]
+            signals += [signal for row in await self._asking.rows_of(device, guids) for signal in meaning.receipt_of(row)]
         return News(signals, page.cursor, page.is_last)
 
     def hear(self, device: Connection, call: HookCall) -> Heard | None:
@@ -229,94 +241,57 @@ class BlueBubbles:
         return Heard(meaning.report_of(call.body))
 
     async def download(self, device: Connection, ref: str, most_bytes: int) -> bytes:
-        raise Unreachable("files that come in are not fetched")
+        """Fetch an attachment by its guid."""
+        return await self._asking.download(device, ref, most_bytes)
 
     async def close(self) -> None:
         return None
 
-    # Asking
 
-    async def _rows_after(self, device: Connection, cursor: int) -> _Page:
-        """Fetch the rows above a number: all, or where they do not fit on a page, those of the next few numbers.
-
-        A page is in the order of dates, so what a full one leaves out may have lower numbers than what it holds: rows
-        that the Mac fetched from iCloud are old and numbered late. Only a range of numbers that surely fits can be
-        gone through safely.
-        """
-        above = _where("message.ROWID > :rowid", rowid=cursor)
-        rows, is_whole = await self._query(device, [above])
-        if is_whole:
-            return _Page(rows, max((row.rowid for row in rows), default=cursor), is_last=True)
-        top = cursor + _STRIDE
-        rows, _ = await self._query(device, [above, _where("message.ROWID <= :top", top=top)])
-        return _Page(rows, top, is_last=False)
-
-    async def _query(self, device: Connection, where: Sequence[object]) -> tuple[Sequence[Row], bool]:
-        """Return rows by number, and whether these are all."""
-        body = {"with": ["chats", "handle"], "where": where, "sort": "ASC", "limit": _PAGE_ROWS}
-        envelope = await self._envelope(device, _Request("POST", "/message/query", body))
-        rows = _shaped(envelope, list[Row])
-        is_whole = len(rows) < _PAGE_ROWS and len(rows) >= wire.total(envelope)
-        return sorted(rows, key=lambda row: row.rowid), is_whole
-
-    async def _highest(self, device: Connection) -> int:
-        body = {"with": ["chats"], "sort": "DESC", "limit": _NEWEST_ROWS}
-        rows = await self._ask(device, _Request("POST", "/message/query", body), list[Row])
-        return max((row.rowid for row in rows), default=0)
-
-    async def _has_chat(self, device: Connection, guid: str) -> bool:
-        # A `;` or `+` as such would be read as something else on the way.
-        try:
-            await self._envelope(device, _Request("GET", f"/chat/{quote(guid, safe='')}"))
-        except _Missing:
-            return False
-        return True
-
-    async def _ask(self, device: Connection, request: _Request, shape: type[T]) -> T:
-        """Ask something harmless and read the answer."""
-        return _shaped(await self._envelope(device, request), shape)
-
-    async def _envelope(self, device: Connection, request: _Request) -> wire.Envelope:
-        """Ask something harmless; raise `Unreachable` for every answer but a good one of the server itself."""
-        match await self._exchange(device, request, self._questions):
-            case NeverLeft(why, is_crowded=True):
-                raise _Crowded(why)
-            case NeverLeft(why) | NoAnswer(why):
-                raise Unreachable(why)
-            case Answer() as answer:
-                envelope = wire.read(answer.body, wire.Envelope)
-                if envelope and answer.status < 300:
-                    return envelope
-                complaint = _scrubbed(meaning.complaint(answer.status, envelope), device)
-                raise _Missing(complaint) if envelope and answer.status == 404 else Unreachable(complaint)
-
-    async def _exchange(self, device: Connection, request: _Request, limits: Limits) -> Answer | NeverLeft | NoAnswer:
-        return await exchange(
-            self._client,
-            request.method,
-            f"{device.url.rstrip('/')}/api/v1{request.path}",
-            query={"guid": _password(device), **request.query},
-            content=None if request.body is None else msgspec.json.encode(request.body),
-            limits=limits,
-        )
-
-    def _keep_chat(self, device: Connection, address: str, guid: str) -> None:
-        self._chats[device.device_id, address] = guid
-        if len(self._chats) > self._known_chats:
-            self._chats.popitem(last=False)
+def _objection(order: Order, *, by_private_api: bool) -> Rejected | None:
+    """Say why no request can send this, whatever the Mac answers."""
+    has_text = bool(order.text.strip())
+    if not has_text and not order.files:
+        return Rejected(Refusal.BAD_CONTENT, "there is no text to send")
+    if any(not file.size for file in order.files):
+        return Rejected(Refusal.BAD_CONTENT, "an attachment is empty, and BlueBubbles takes none that is")
+    if order.files and not by_private_api and (has_text or len(order.files) > 1):
+        return Rejected(Refusal.BAD_CONTENT, _ONE_OR_THE_OTHER)
+    return None
 
 
-def _password(device: Connection) -> str:
-    return device.secrets.get("password", "")
-
-
-def _sending(device: Connection, order: Order) -> _Request:
+async def _sending(device: Connection, order: Order) -> Request:
+    """Return the request for an order: by what `prepare` put on the Mac, by the one attachment, or by the text."""
+    if order.target.files:
+        return Request("POST", "/message/multipart", _parts(order))
+    if order.files:
+        return await _attachment(order)
     method = "private-api" if _has_private_api(device) else "apple-script"
     common = {"message": order.text, "method": method, "tempGuid": order.marker}
     if order.target.kind == NEW:
         addresses = [order.target.chat]
-        return _Request("POST", "/chat/new", {"addresses": addresses, "service": "iMessage", **common})
-    return _Request("POST", "/message/text", {"chatGuid": order.target.chat, **common})
+        return Request("POST", "/chat/new", {"addresses": addresses, "service": "iMessage", **common})
+    return Request("POST", "/message/text", {"chatGuid": order.target.chat, **common})
+
+
+def _parts(order: Order) -> Mapping[str, object]:
+    """Return the attachments and then the text, as Messages itself puts them into one message."""
+    parts: list[Mapping[str, object]] = [
+        {"partIndex": place, "attachment": path, "name": name_of(file)}
+        for place, (path, file) in enumerate(zip(order.target.files, order.files, strict=True))
+    ]
+    if order.text.strip():
+        parts.append({"partIndex": len(parts), "text": order.text})
+    return {"chatGuid": order.target.chat, "tempGuid": order.marker, "parts": parts}
+
+
+async def _attachment(order: Order) -> Request:
+    """Return the form for one attachment by AppleScript, which needs no conversation: it falls back on the address in the
+    name of one ([read] in the server's source, `ActionHandler.sendMessage`)."""
+    [file] = order.files
+    guid = _OLD_FORM + order.target.chat if order.target.kind == NEW else order.target.chat
+    fields = {"chatGuid": guid, "name": name_of(file), "tempGuid": order.marker, "method": "apple-script"}
+    return Request("POST", "/message/attachment", form=await form_with(file, order.marker, fields))
 
 
 def _outcome(result: Answer | NeverLeft | NoAnswer, order: Order) -> Outcome:
@@ -328,7 +303,7 @@ def _outcome(result: Answer | NeverLeft | NoAnswer, order: Order) -> Outcome:
         case NoAnswer(why):
             return Ambiguous(why)
         case Answer():
-            return meaning.classify(result, order.marker)
+            return meaning.classify(result, order.marker, has_files=bool(order.files))
 
 
 def _chat_guids(device: Connection, address: str) -> Sequence[str]:
@@ -370,24 +345,5 @@ def _token(hook_url: str) -> str:
     return hook_url.partition(_HOOKS)[2].partition("?")[0].strip("/")
 
 
-def _where(statement: str, **args: object) -> Mapping[str, object]:
-    return {"statement": statement, "args": args}
-
-
-def _shaped(envelope: wire.Envelope, shape: type[T]) -> T:
-    value = wire.read(envelope.data, shape)
-    if value is None:
-        raise Unreachable("the server answered in a way that this version does not understand")
-    return value
-
-
 def _without_secret(outcome: Outcome, device: Connection) -> Outcome:
-    return outcome if isinstance(outcome, Accepted) else replace(outcome, detail=_scrubbed(outcome.detail, device))
-
-
-def _scrubbed(text: str, device: Connection) -> str:
-    """Blot the password out of what the server said, should it ever repeat our URL, and keep it short."""
-    password = _password(device)
-    for secret in (password, quote(password, safe=""), quote_plus(password)):
-        text = text.replace(secret, "…") if secret else text
-    return text[:_DETAIL_CHARS]
+    return outcome if isinstance(outcome, Accepted) else replace(outcome, detail=scrubbed(outcome.detail, device))

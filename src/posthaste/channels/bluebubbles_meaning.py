@@ -17,7 +17,9 @@ What an answer to a sending request means, first match wins:
 | 4xx | no | | Deferred, down | not the Mac's: an unknown tunnel, another server at this address |
 | 401 403 | yes | | Deferred, down | the password is wrong, which no message can help |
 | 404 | yes | | Deferred, soon | the chat is gone: resolve it anew |
+| 413 | any | | Rejected, bad content | a file too large for what stands in front of the Mac |
 | 400 | yes | quotes our marker | Ambiguous | the same attempt is in flight at this moment |
+| 400 | yes | to files | Ambiguous | the same, which is not said with the marker there |
 | 400 | yes | | Rejected, bad content | refused by validation, and would be again |
 | 500 | yes | a row with an error | as `verdict` says | Messages tried, and wrote down that it failed |
 | the rest | any | | Ambiguous | time-outs (504, or 500 without a row), crashes, 502 and 503 of a tunnel |
@@ -29,7 +31,7 @@ decides.
 from collections.abc import Sequence
 
 from posthaste.channels.base import Trace
-from posthaste.channels.bluebubbles_wire import Envelope, NewChat, Report, Row, read
+from posthaste.channels.bluebubbles_wire import Envelope, NewChat, Report, Row, TypingShown, read
 from posthaste.channels.http import Answer
 from posthaste.core.outcomes import (
     Absent,
@@ -43,7 +45,7 @@ from posthaste.core.outcomes import (
     Refusal,
     Rejected,
 )
-from posthaste.core.signals import Echo, Inbound, Receipt, Signal
+from posthaste.core.signals import Echo, Inbound, InboundFile, Reaction, Receipt, Signal, Typing
 from posthaste.core.text import comparable
 
 _NOT_REGISTERED = 22
@@ -69,7 +71,7 @@ def verdict(row: Row) -> Accepted | Rejected | Ambiguous:
     return Rejected(Refusal.OTHER, f"Messages could not send it (iMessage error {row.error})", row.guid)
 
 
-def classify(answer: Answer, marker: str) -> Outcome:
+def classify(answer: Answer, marker: str, *, has_files: bool) -> Outcome:
     """Say what an answer to a sending request means; the table above is this function."""
     envelope = read(answer.body, Envelope)
     match answer.status:
@@ -80,8 +82,12 @@ def classify(answer: Answer, marker: str) -> Outcome:
             return Deferred("the address redirects elsewhere, which is never followed", device_is_down=True)
         case 429:
             return Deferred("the server asks for patience", retry_after_ms=_retry_after_ms(answer))
+        case 413:
+            return Rejected(Refusal.BAD_CONTENT, complaint(answer.status, envelope))
     if envelope is None:
         return _foreign(answer.status)
+    if answer.status == 400 and has_files:
+        return Ambiguous(complaint(answer.status, envelope))
     return _refused(answer.status, envelope, marker)
 
 
@@ -122,6 +128,8 @@ def sent_row(envelope: Envelope | None) -> Row | None:
 
 def complaint(status: int, envelope: Envelope | None) -> str:
     """Put an answer that is not the wished one into words, for people only."""
+    if status == 413:
+        return "the attachment is larger than the Mac, or what stands in front of it, takes (413)"
     if envelope is None:
         return f"something other than BlueBubbles answered, with status {status}"
     if status in (401, 403):
@@ -140,12 +148,16 @@ def finding_among(rows: Sequence[Row], trace: Trace) -> Finding:
     """Look for an attempt among rows in the order of their numbers; the oldest that fits is it."""
     candidates = [row for row in rows if _could_be_of(trace, row)]
     wanted = comparable(trace.text)
-    ours = next((row for row in candidates if comparable(row.text or "") == wanted), None)
+    alike = [row for row in candidates if comparable(row.text or "") == wanted]
+    ours = next((row for row in alike if row.file_count == trace.files), None)
     if ours:
         return _finding(ours)
     # The server has to decode the text of what the Mac sent, and where it fails, absence would be a guess.
     if any(not row.text and not row.attachments for row in candidates):
         return CannotTell("the Mac shows a message to this address without its text")
+    # A text is known by its words; only a message without any is surely another one if its attachments are not as many.
+    if wanted and alike:
+        return CannotTell("the Mac shows this text to this address with another number of attachments")
     return Absent()
 
 
@@ -170,10 +182,12 @@ def _finding(row: Row) -> Finding:
 
 
 def news_of(row: Row) -> Sequence[Signal]:
-    """Translate a row that is new to us: an echo of a send from this device, or what a person wrote."""
-    if not row.is_text:
+    """Translate a row that is new to us: an echo of a send from this device, or what a person wrote or thinks of it."""
+    if row.is_from_me:
+        return echo_of(row) if row.is_text else ()
+    if not row.is_direct or not row.other_end or row.is_unsent:
         return ()
-    return echo_of(row) if row.is_from_me else _inbound_of(row)
+    return _inbound_of(row) if row.is_text else _reaction_of(row)
 
 
 def echo_of(row: Row) -> Sequence[Signal]:
@@ -202,19 +216,27 @@ def receipt_of(row: Row) -> Sequence[Signal]:
 
 
 def _inbound_of(row: Row) -> Sequence[Signal]:
-    if not any(chat.is_direct for chat in row.chats or ()):
+    files = tuple(InboundFile(file.guid, file.name, file.media_type) for file in row.files)
+    at = row.made_at or 0
+    return (Inbound(row.guid, row.rowid, row.other_end, row.words, at, answers=row.answers, files=files),)
+
+
+def _reaction_of(row: Row) -> Sequence[Signal]:
+    tapback, at = row.tapback, row.made_at or 0
+    if tapback is None:
         return ()
-    address = row.handle.address.lower() if row.handle else min(row.direct_addresses, default="")
-    # NUL is legal in JSON and in no database of ours.
-    text = (row.text or "").replace("\x00", "")
-    return (Inbound(row.guid, row.rowid, address, text, row.made_at or 0),) if address else ()
+    return (Reaction(row.guid, row.rowid, row.other_end, tapback.target, tapback.kind, at, tapback.is_removed),)
 
 
 def report_of(body: bytes) -> Sequence[Signal]:
     """Translate the body of a webhook call."""
     report = read(body, Report)
-    row = read(report.data, Row) if report else None
-    if report is None or row is None:
+    if report is None:
+        return ()
+    if report.type == "typing-indicator":
+        return _typing_of(read(report.data, TypingShown))
+    row = read(report.data, Row)
+    if row is None:
         return ()
     match report.type:
         case "new-message":
@@ -225,3 +247,7 @@ def report_of(body: bytes) -> Sequence[Signal]:
             return echo_of(row) if row.error else ()
         case _:
             return ()
+
+
+def _typing_of(shown: TypingShown | None) -> Sequence[Signal]:
+    return (Typing(shown.address, shown.display),) if shown and shown.address else ()
