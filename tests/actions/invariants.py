@@ -4,7 +4,7 @@ from collections import Counter
 
 from posthaste.core.dispatch import ready_at
 from posthaste.core.lifecycle import Status
-from posthaste.store import devices, leads, lines, messages, timeline
+from posthaste.store import devices, leads, lines, messages, timeline, waiting
 from posthaste.store.transaction import Transaction
 
 
@@ -37,7 +37,7 @@ def sending_is_attempted(tx: Transaction) -> None:
 def nothing_due_is_forgotten(tx: Transaction) -> None:
     """A device's clock comes no later than its first work, or a message would wait for nothing."""
     ids = _ids(tx, "devices")
-    first_due, every = messages.first_due(tx, ids), lines.of_devices(tx, ids)
+    first_due, every = waiting.first_due(tx, ids), lines.of_devices(tx, ids)
     for device in devices.by_ids(tx, ids).values():
         at = ready_at(device, [line for line in every if line.device_id == device.id], first_due)
         if at is not None:

@@ -11,7 +11,7 @@ from posthaste.core.messages import CrmIds, Lane
 from posthaste.core.outcomes import Accepted, Ambiguous, Refusal, Rejected
 from posthaste.core.signals import Inbound
 from posthaste.core.windows import Window
-from posthaste.store import messages
+from posthaste.store import waiting
 from posthaste.store.transaction import Transaction
 
 AFTERNOON = Window("UTC", 15 * 60, 17 * 60, None)
@@ -368,7 +368,7 @@ def test_a_new_person_in_the_queue_of_known_ones_goes_back_to_its_own(any_house:
 
 
 def _raise_lane(tx: Transaction, message_id: str) -> None:
-    messages.relane(tx, [(message_id, Lane.KNOWN)])
+    waiting.relane(tx, [(message_id, Lane.KNOWN)])
 
 
 def test_a_person_who_writes_moves_their_messages_to_the_front(any_house: House) -> None:

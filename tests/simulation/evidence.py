@@ -1,6 +1,7 @@
 """What is left when a seed is over: rows of the database, texts on phones, requests that left, and what callers were told.
 
-The judgement reads this and nothing else, so that it cannot take the system's word for what the phones know better.
+`views` are what we sent, `replies` what people wrote. The judgement reads this and nothing else, so that it cannot take the
+system's word for what the phones know better.
 """
 
 import re
@@ -10,9 +11,10 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from posthaste.actions.show import MessageView, message_view, timeline_of
+from posthaste.core.messages import Message
 from posthaste.core.timeline import Entry
 from posthaste.sandbox.entries import Received
-from posthaste.store import attempts
+from posthaste.store import attempts, messages
 from posthaste.store.attempts import Attempt
 from posthaste.store.transaction import Transaction
 
@@ -38,6 +40,7 @@ class Evidence:
     town: "Town"
     now: int
     views: Mapping[str, MessageView]
+    replies: Mapping[str, Message]
     attempts: Mapping[str, list[Attempt]]
     timelines: Mapping[str, list[Entry]]
     on_phones: Mapping[str, list[Received]]
@@ -71,11 +74,13 @@ async def gather(town: "Town") -> Evidence:
 
 
 def _read(tx: Transaction, town: "Town", on_phones: Mapping[str, list[Received]]) -> Evidence:
-    ids = [row[0] for row in tx.rows("SELECT id FROM messages ORDER BY id")]
+    ids = [row[0] for row in tx.rows("SELECT id FROM messages WHERE direction = 'sent' ORDER BY id")]
+    replies = [row[0] for row in tx.rows("SELECT id FROM messages WHERE direction = 'received' ORDER BY id")]
     return Evidence(
         town=town,
         now=tx.now,
         views={one: message_view(tx, town.workspace_id, one) for one in ids},
+        replies=messages.by_ids(tx, replies),
         attempts={one: attempts.of_message(tx, one) for one in ids},
         timelines={one: timeline_of(tx, town.workspace_id, one) for one in ids},
         on_phones=on_phones,

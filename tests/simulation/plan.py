@@ -265,7 +265,8 @@ def _events(dice: Random, macs: list[MacPlan], lines: list[LinePlan]) -> list[Ev
         events.append(Event(dice.randrange(0, HOUR_MS), "patch", (dice.randrange(len(lines)), _patch(dice))))
     for _ in range(dice.choice((0, 0, 1, 2))):
         person = dice.choice((*(one for one, _ in scripted_numbers()[:12]), "+12025550143"))
-        events.append(Event(dice.randrange(0, HOUR_MS), "person_writes", (dice.randrange(len(macs)), person)))
+        text = dice.choice(("Hello you", "Hello you", "STOP", "stop!", "START"))
+        events.append(Event(dice.randrange(0, HOUR_MS), "person_writes", (dice.randrange(len(macs)), person, text)))
     for _ in range(dice.choice((0, 0, 0, 1))):
         at_ms = dice.randrange(0, 200_000)
         for_ms = dice.choice((100, 3_000, 20_000, 90_000))

@@ -8,7 +8,7 @@ from collections.abc import Iterator
 from typing import TYPE_CHECKING
 
 from posthaste.core.dispatch import ready_at
-from posthaste.store import devices, lines, messages
+from posthaste.store import devices, lines, waiting
 from posthaste.store.transaction import Transaction
 
 from .plan import Event
@@ -93,7 +93,7 @@ class Outlook:
 def late_devices(tx: Transaction) -> list[str]:
     """Return the devices that are not looked at when they should be: their clock is unset or late."""
     every = devices.by_ids(tx, [row[0] for row in tx.rows("SELECT id FROM devices ORDER BY id")])
-    first_due = messages.first_due(tx, list(every))
+    first_due = waiting.first_due(tx, list(every))
     late = []
     for device in every.values():
         truth = ready_at(device, lines.of_devices(tx, [device.id]), first_due)

@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 from .evidence import gather
 from .outcomes import judge_outcomes
 from .plan import make_plan
+from .replies import judge_replies
 from .rules import judge_rules
 from .town import Town
 from .virtual import Stuck, VirtualLoop, run
@@ -37,7 +38,7 @@ def run_seed(seed: int) -> Result:
         towns.append(town)
         await town.live()
         evidence = await gather(town)
-        result.complaints += [*judge_outcomes(evidence), *judge_rules(evidence)]
+        result.complaints += [*judge_outcomes(evidence), *judge_rules(evidence), *judge_replies(evidence)]
         result.statuses.update(str(view.message.status) for view in evidence.views.values())
         gone = result.statuses["sent"] + result.statuses["delivered"]
         result.unknown_on_phones = len(town.world.received) - gone

@@ -17,7 +17,7 @@ from posthaste.core.messages import Lane, Message, MessageType
 from posthaste.core.row import replace
 from posthaste.core.timeline import Code
 from posthaste.settings import Settings
-from posthaste.store import attempts, availability, conversations, devices, leads, lines, messages, timeline
+from posthaste.store import attempts, availability, conversations, devices, leads, lines, messages, timeline, waiting
 from posthaste.store.attempts import Attempt
 from posthaste.store.devices import Access
 from posthaste.store.timeline import NewEntry
@@ -98,7 +98,7 @@ def _due(tx: Transaction, ready: Mapping[str, Device], every: Sequence[Line]) ->
     for lane in Lane:
         open_lines = [line.id for line in free if line.lane_opens_at(lane) <= tx.now]
         if open_lines:
-            ids += messages.heads(tx, lane, open_lines, min(slots + 1, _CANDIDATES))
+            ids += waiting.heads(tx, lane, open_lines, min(slots + 1, _CANDIDATES))
     return list(messages.by_ids(tx, ids).values()) if ids else []
 
 
@@ -143,7 +143,7 @@ def _begin(tx: Transaction, settings: Settings, owner: str, sends: Sequence[Send
         attempts.add(tx, [one.attempt for one in begun])
         messages.save_steps(tx, [one.message for one in begun])
         # Afterwards, or it would also move the messages that are just being taken.
-        messages.relane_person(tx, [(send.message.workspace_id, send.message.address) for send in new], Lane.KNOWN)
+        waiting.relane_person(tx, [(send.message.workspace_id, send.message.address) for send in new], Lane.KNOWN)
         timeline.add(tx, [_claimed_entry(one) for one in begun])
     return begun
 
@@ -194,10 +194,10 @@ def _set_aside(tx: Transaction, decisions: Sequence[Decision]) -> None:
     drops = [one for one in decisions if isinstance(one, Drop)]
     moves = [one for one in decisions if isinstance(one, Relane)]
     if waits:
-        messages.park(tx, [(w.message.id, w.until, w.reason if w.reason == "outcome_unknown" else None) for w in waits])
+        waiting.park(tx, [(w.message.id, w.until, w.reason if w.reason == "outcome_unknown" else None) for w in waits])
         timeline.add(tx, [_held_entry(one) for one in waits if one.reason != one.message.hold])
     if moves:
-        messages.relane(tx, [(one.message.id, one.lane) for one in moves])
+        waiting.relane(tx, [(one.message.id, one.lane) for one in moves])
     if drops:
         messages.save_steps(tx, [dropped(one.message, one.step, one.code, tx.now) for one in drops])
         timeline.add(tx, [_dropped_entry(one) for one in drops])

@@ -8,7 +8,7 @@ from posthaste.actions.ready import look_again
 from posthaste.core.dispatch import dropped, expiry_code
 from posthaste.core.lifecycle import Status, Step
 from posthaste.core.timeline import Code
-from posthaste.store import devices, lines, messages, timeline
+from posthaste.store import devices, lines, messages, timeline, waiting
 from posthaste.store.timeline import NewEntry
 from posthaste.store.transaction import Transaction
 
@@ -17,7 +17,7 @@ _ROWS = 200
 
 def expire(tx: Transaction) -> bool:
     """Expire waiting messages that are past their time, a bounded number; True if there may be more."""
-    seen = messages.expired(tx, _ROWS)
+    seen = waiting.expired(tx, _ROWS)
     if not seen:
         return False
     device_ids = {line.device_id for line in lines.by_ids(tx, {line_id for _, line_id in seen}).values()}

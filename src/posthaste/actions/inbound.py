@@ -18,7 +18,7 @@ from posthaste.core.optout import Wish, wish_of
 from posthaste.core.signals import Inbound, Reaction, Typing
 from posthaste.core.timeline import Code
 from posthaste.settings import Settings
-from posthaste.store import attempts, conversations, leads, lines, messages, reactions, signals, timeline
+from posthaste.store import attempts, conversations, leads, lines, messages, reactions, signals, timeline, waiting
 from posthaste.store.devices import Access
 from posthaste.store.reactions import StoredReaction
 from posthaste.store.timeline import NewEntry
@@ -159,10 +159,10 @@ def _heed(tx: Transaction, settings: Settings, access: Access, inbound: Inbound,
 
 def _let_go(tx: Transaction, access: Access, address: str) -> None:
     """What is sent to somebody who wrote is no new conversation and goes before others'."""
-    waiting = messages.devices_waiting_for(tx, access.workspace_id, address)
-    if waiting:
-        messages.relane_person(tx, [(access.workspace_id, address)], Lane.REPLY)
-        look_again(tx, waiting)
+    device_ids = waiting.devices_waiting_for(tx, access.workspace_id, address)
+    if device_ids:
+        waiting.relane_person(tx, [(access.workspace_id, address)], Lane.REPLY)
+        look_again(tx, device_ids)
 
 
 def take_reaction(tx: Transaction, access: Access, reaction: Reaction) -> None:

@@ -11,7 +11,7 @@ from posthaste.core.lifecycle import Status
 from posthaste.core.lines import Line, take_turn
 from posthaste.core.messages import Lane, Message
 from posthaste.core.timeline import Code
-from posthaste.store import conversations, devices, messages, timeline
+from posthaste.store import conversations, devices, messages, timeline, waiting
 from posthaste.store import lines as table
 from posthaste.store.timeline import NewEntry
 from posthaste.store.transaction import Transaction
@@ -32,7 +32,7 @@ def move_off_device(tx: Transaction, device_id: str) -> bool:
 
 def move_off(tx: Transaction, source: Line, why: str, *, lanes: Sequence[Lane] = tuple(Lane)) -> int:
     """Move messages of these lanes off one line, as far as others have room; return how many."""
-    seen = messages.movable(tx, source.id, lanes, _ROWS)
+    seen = waiting.movable(tx, source.id, lanes, _ROWS)
     targets = [
         line
         for line in table.by_turn(tx, source.workspace_id, source.message_type, _TARGETS)
@@ -50,10 +50,10 @@ def move_off(tx: Transaction, source: Line, why: str, *, lanes: Sequence[Lane] =
     return len(placed)
 
 
-def _place(tx: Transaction, waiting: Sequence[Message], lines: list[Line]) -> list[tuple[Message, Line]]:
+def _place(tx: Transaction, moving: Sequence[Message], lines: list[Line]) -> list[tuple[Message, Line]]:
     """Give each message the line whose turn it is, while any has room for it."""
     placed: list[tuple[Message, Line]] = []
-    for message in sorted(waiting, key=lambda one: (one.due_at, one.id)):
+    for message in sorted(moving, key=lambda one: (one.due_at, one.id)):
         if not lines:
             break
         is_new = message.lane == Lane.NEW
@@ -68,7 +68,7 @@ def _place(tx: Transaction, waiting: Sequence[Message], lines: list[Line]) -> li
 
 def _write(tx: Transaction, placed: Sequence[tuple[Message, Line]], why: str) -> None:
     latest: Mapping[str, Line] = {line.id: line for _, line in placed}
-    messages.move(tx, [(message.id, line.id) for message, line in placed])
+    waiting.move(tx, [(message.id, line.id) for message, line in placed])
     table.save_counts(tx, list(latest.values()))
     for workspace_id in sorted({message.workspace_id for message, _ in placed}):
         moved = [(one.address, line.id) for one, line in placed if one.workspace_id == workspace_id]

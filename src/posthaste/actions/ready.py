@@ -10,14 +10,14 @@ from collections.abc import Mapping, Sequence
 from posthaste.core.dispatch import ready_at
 from posthaste.core.lines import Device, Line
 from posthaste.core.row import replace
-from posthaste.store import devices, lines, messages
+from posthaste.store import devices, lines, waiting
 from posthaste.store.transaction import Transaction
 
 
 def set_ready(tx: Transaction, locked: Mapping[str, Device], every: Sequence[Line]) -> None:
     """Write devices whose locks are held, each with the time at which it next has work; `every` holds all their lines."""
     looked_at = [device.id for device in locked.values() if device.is_up and device.in_flight < device.max_in_flight]
-    first_due = messages.first_due(tx, looked_at) if looked_at else {}
+    first_due = waiting.first_due(tx, looked_at) if looked_at else {}
     lines_of: dict[str, list[Line]] = defaultdict(list)
     for line in every:
         lines_of[line.device_id].append(line)

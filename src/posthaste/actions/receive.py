@@ -19,7 +19,7 @@ from posthaste.core.outcomes import Accepted
 from posthaste.core.signals import Echo, Inbound, Reaction, Receipt, Signal, Typing
 from posthaste.core.verdicts import Finish, Verdict, off_channel
 from posthaste.settings import Settings
-from posthaste.store import attempts, devices, leads, messages
+from posthaste.store import attempts, devices, leads, waiting
 from posthaste.store.attempts import Attempt
 from posthaste.store.devices import Access
 from posthaste.store.transaction import Transaction
@@ -59,16 +59,16 @@ def _lock(tx: Transaction, access: Access, signals: Sequence[Signal]) -> None:
             people.add((attempt.workspace_id, attempt.address))
     if any(isinstance(signal, Receipt | Echo) and signal.error is not None for signal in signals):
         ids.update(stand.line.device_id for stand in stands(tx, {access.workspace_id}).values() if stand.line)
-    devices.lock(tx, ids | messages.devices_in_doubt_for(tx, people))
+    devices.lock(tx, ids | waiting.devices_in_doubt_for(tx, people))
 
 
 def _devices_let_go(tx: Transaction, access: Access, inbound: Inbound) -> set[str]:
     """Return the devices that what a person wrote may touch: those that wait for them, and of all that an opt-out cancels."""
-    waiting = set(messages.devices_waiting_for(tx, access.workspace_id, inbound.address))
+    ids = set(waiting.devices_waiting_for(tx, access.workspace_id, inbound.address))
     if wish_of(inbound.text) is not Wish.STOP:
-        return waiting
+        return ids
     lead_id = leads.owners(tx, access.workspace_id, [inbound.address]).get(inbound.address)
-    return waiting | (messages.devices_open_for(tx, access.workspace_id, lead_id) if lead_id else set())
+    return ids | (waiting.devices_open_for(tx, access.workspace_id, lead_id) if lead_id else set())
 
 
 def _attempt_of(tx: Transaction, device_id: str, signal: Receipt | Echo) -> Attempt | None:

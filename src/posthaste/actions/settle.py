@@ -24,7 +24,7 @@ from posthaste.core.timeline import Code
 from posthaste.core.verdicts import Doubt, Finish, LookAgain, NextAddress, Retry, Verdict
 from posthaste.settings import Settings
 from posthaste.store import attempts as attempts_table
-from posthaste.store import conversations, devices, lines, messages, timeline
+from posthaste.store import conversations, devices, lines, messages, timeline, waiting
 from posthaste.store.attempts import Attempt
 from posthaste.store.timeline import NewEntry
 from posthaste.store.transaction import Transaction
@@ -57,7 +57,7 @@ class _Settling:
 
     def __init__(self, tx: Transaction, settings: Settings, attempts: Sequence[Attempt], fallbacks: Mapping[str, Stand]) -> None:
         self.tx, self.settings, self.fallbacks = tx, settings, fallbacks
-        device_ids = {one.device_id for one in attempts} | messages.devices_in_doubt_for(tx, {_person(one) for one in attempts})
+        device_ids = {one.device_id for one in attempts} | waiting.devices_in_doubt_for(tx, {_person(one) for one in attempts})
         device_ids |= {stand.line.device_id for stand in fallbacks.values() if stand.line}
         self.devices: dict[str, Device] = devices.lock(tx, device_ids)
         self.lines: dict[str, Line] = {line.id: line for line in lines.of_devices(tx, device_ids)}
@@ -88,7 +88,7 @@ class _Settling:
         if self.counted:
             lines.save_counts(self.tx, [self.lines[one] for one in sorted(self.counted)])
         if self.released:
-            messages.release_doubt(self.tx, self.released)
+            waiting.release_doubt(self.tx, self.released)
         for message in changed:
             self._fall_back(before[message.id], message)
         set_ready(self.tx, self.devices, list(self.lines.values()))

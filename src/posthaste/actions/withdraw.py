@@ -12,7 +12,7 @@ from posthaste.core.lifecycle import Status, Step, advance
 from posthaste.core.messages import Message
 from posthaste.core.row import replace
 from posthaste.core.timeline import Code
-from posthaste.store import attempts, devices, lines, messages, timeline
+from posthaste.store import attempts, devices, lines, messages, timeline, waiting
 from posthaste.store.timeline import NewEntry
 from posthaste.store.transaction import Transaction
 
@@ -31,7 +31,7 @@ def withdraw(
 
     `also_lock` are devices that the caller needs locked with the others.
     """
-    seen = messages.open_for(tx, workspace_id, lead_id, addresses)
+    seen = waiting.open_for(tx, workspace_id, lead_id, addresses)
     return withdraw_messages(tx, workspace_id, seen, step=step, code=code, also_lock=also_lock)
 
 
