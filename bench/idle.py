@@ -36,7 +36,7 @@ async def accepted_to_called(url: str, *, calls: int) -> tuple[float, float]:
     channel = _Noting(clock, 0)
     engine = Engine(store, settings, clock, ids, {"bench": channel}, NO_LINKS)
     port = free_port()
-    app = build(settings, store, clock, ids, engine.receiver, kinds=KINDS, links=NO_LINKS)
+    app = build(settings, store, clock, ids, engine.receiver, engine.checker, kinds=KINDS, links=NO_LINKS)
     server = uvicorn.Server(uvicorn.Config(app, port=port, lifespan="off", access_log=False, log_level="warning"))
     serving = asyncio.create_task(server.serve())
     engine.start()

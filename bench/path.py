@@ -27,7 +27,7 @@ async def main(url: str, port: int, lines: int, takes_ms: float) -> None:
     world = await populate(store, settings, lines)
     channel = BenchChannel(clock, takes_ms)
     engine = Engine(store, settings, clock, ids, {"bench": channel}, NO_LINKS)
-    app = build(settings, store, clock, ids, engine.receiver, kinds=KINDS, links=NO_LINKS)
+    app = build(settings, store, clock, ids, engine.receiver, engine.checker, kinds=KINDS, links=NO_LINKS)
     server = uvicorn.Server(uvicorn.Config(app, port=port, lifespan="off", access_log=False, log_level="warning"))
     engine.start()
     print(world.api_key, flush=True)

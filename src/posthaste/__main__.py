@@ -21,7 +21,7 @@ _COMMANDS = {
     "migrate": ("posthaste.cli.migrating:migrate", "Bring the database's schema up to date."),
     "workspaces": ("posthaste.cli.workspaces:workspaces", "Make and list workspaces."),
     "keys": ("posthaste.cli.keys:keys", "Make, list and revoke API keys."),
-    "lines": ("posthaste.cli.lines:lines", "Add, list, test and disable lines."),
+    "lines": ("posthaste.cli.lines:lines", "Add, list, test, disable and delete lines."),
     "doctor": ("posthaste.cli.doctor:doctor", "Check this machine, the database and every device."),
 }
 

@@ -33,6 +33,7 @@ from posthaste.core.errors import SettingError, Unavailable
 from posthaste.core.signals import Signal
 from posthaste.ids import Ids
 from posthaste.links import Links
+from posthaste.loops.checker import Checker
 from posthaste.loops.janitor import Janitor
 from posthaste.loops.leases import Leases
 from posthaste.loops.reach import Reach
@@ -92,6 +93,7 @@ class Engine:
         self.receiver = Receiver(store, settings, channels, reach)
         rescuer = Rescuer(store, settings, channels, self.leases, reach)
         self.watcher = Watcher(store, settings, channels, reach)
+        self.checker = Checker(store, settings, clock, channels, reach)
         self._channels = channels
         self.supervisor = Supervisor(
             {
@@ -231,7 +233,9 @@ async def run(settings: Settings, role: Role, announce: Callable[[str, Sandboxed
         sandbox_url = await _sandbox(settings, role, stack)
         ready = asyncio.Event()
         if bound is not None:
-            app = build(settings, store, clock, ids, engine.receiver, is_ready=ready.is_set, kinds=KINDS, links=links)
+            app = build(
+                settings, store, clock, ids, engine.receiver, engine.checker, is_ready=ready.is_set, kinds=KINDS, links=links
+            )
             await stack.enter_async_context(_http(app, bound))
         made = await provision(store, settings, vault, sandbox_url, own_url) if sandbox_url and role.takes_calls else None
         if role.sends:

@@ -5,11 +5,14 @@ from builders import House
 
 from fixtures.rows import DAY, HOUR, MIDNIGHT, NOON, SECOND
 from posthaste.actions.health import suspect, take_due_for_health, take_due_for_poll
-from posthaste.actions.lines import LineChange, NewLine, add_line, change_line, move_device
+from posthaste.actions.lines import LineChange, NewLine, Resetting, add_line, change_line, move_device
 from posthaste.actions.show import line_views
 from posthaste.actions.workspaces import make_workspace
+from posthaste.core.channels import Setup
 from posthaste.core.errors import NotFound, Refused
+from posthaste.core.row import replace
 from posthaste.store import devices
+from posthaste.vault import Vault
 
 
 def due_for_health(house: House) -> list[str]:
@@ -178,9 +181,29 @@ def test_what_is_not_changed_stays(house: House) -> None:
     house.change(line)
     after = house.line(line.id)
     assert after.updated_at == NOON + SECOND
-    assert [getattr(after, name) for name in after.__struct_fields__[:-1]] == [
-        getattr(line, name) for name in line.__struct_fields__[:-1]
-    ]
+    assert after == replace(line, updated_at=after.updated_at)
+
+
+def test_names_and_checks_are_changed(house: House) -> None:
+    line = house.add_line(first_name="Ada", last_name="Lovelace")
+    house.change(line, first_name="Grace", checks_per_day=5)
+    after = house.line(line.id)
+    assert (after.first_name, after.last_name, after.checks_per_day) == ("Grace", "Lovelace", 5)
+
+
+def test_what_a_channel_asks_for_is_changed_in_part_and_its_device_is_pinged(any_house: House) -> None:
+    vault = Vault(["key"])
+    line = any_house.add_line(
+        url="http://old:1", config={"url": "http://old:1", "region": "eu"}, secret=vault.seal({"token": "t", "password": "p"})
+    )
+    due_for_health(any_house)
+    any_house.woken.clear()
+    any_house.change(line, resetting=Resetting(Setup({"url": "http://new:2"}, {"password": "q"}), vault))
+    access = any_house.read(devices.access, [line.device_id])[line.device_id]
+    assert (access.url, access.config) == ("http://new:2", {"url": "http://new:2", "region": "eu"})
+    assert vault.open(access.secret) == {"token": "t", "password": "q"}
+    assert due_for_health(any_house) == [line.device_id]
+    assert "devices" in any_house.woken
 
 
 def test_a_foreign_line_cannot_be_changed(house: House) -> None:

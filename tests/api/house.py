@@ -5,7 +5,7 @@ that a sender would run.
 """
 
 import asyncio
-from collections.abc import AsyncIterator, Awaitable, Callable, Coroutine, Mapping
+from collections.abc import AsyncIterator, Awaitable, Callable, Coroutine, Mapping, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field, replace
 from typing import Any
@@ -24,6 +24,7 @@ from posthaste.api.application import build
 from posthaste.channels.catalog import KINDS
 from posthaste.core.hooks import Heard, HookCall
 from posthaste.core.outcomes import Accepted, Outcome
+from posthaste.core.reachability import LineHealth, Looked, Reachability, conclude
 from posthaste.core.workspaces import Workspace
 from posthaste.ids import Ids
 from posthaste.links import Links
@@ -65,6 +66,27 @@ class Reports:
 
 
 @dataclass
+class Answers:
+    """What devices answer when they are asked: addresses that are on iMessage, and what else goes wrong."""
+
+    on_imessage: set[str] = field(default_factory=set)
+    why_not: str = ""
+    is_exhausted: bool = False
+    failures: tuple[str, ...] = ()
+    asked: list[tuple[str, ...]] = field(default_factory=list)
+
+    async def check(self, workspace_id: str, people: Sequence[Sequence[str]]) -> Sequence[Reachability]:
+        self.asked += [tuple(addresses) for addresses in people]
+        return [conclude([self._look(one) for one in addresses]) for addresses in people]
+
+    def _look(self, address: str) -> Looked:
+        return Looked(address, None if self.why_not else address in self.on_imessage, self.why_not, self.is_exhausted)
+
+    async def ping(self, workspace_id: str, line_id: str) -> LineHealth:
+        return LineHealth(self.failures, NOON)
+
+
+@dataclass
 class House:
     """Everything that a test may want to touch."""
 
@@ -72,6 +94,7 @@ class House:
     settings: Settings
     clock: SetClock
     reports: Reports
+    answers: Answers
     workspace: Workspace
     key: str
     lines: list[LineView]
@@ -165,11 +188,21 @@ async def house(
         workspace = await store.write(make_workspace, "Test")
         key = (await store.write(make_key, workspace.id, "test")).key
         made = [await _line(store, settings, workspace, number) for number in range(lines)]
-        reports = Reports()
-        app = build(settings, store, clock, ids, reports, is_ready=is_ready, kinds=KINDS, links=Links(Vault(["test"]), "http://posthaste.test"))
+        reports, answers = Reports(), Answers()
+        app = build(
+            settings,
+            store,
+            clock,
+            ids,
+            reports,
+            answers,
+            is_ready=is_ready,
+            kinds=KINDS,
+            links=Links(Vault(["test"]), "http://posthaste.test"),
+        )
         transport = httpx2.ASGITransport(app=app)
         async with httpx2.AsyncClient(transport=transport, base_url="http://posthaste.test") as client:
-            yield House(store, settings, clock, reports, workspace, key, made, app, client)
+            yield House(store, settings, clock, reports, answers, workspace, key, made, app, client)
     finally:
         await store.close()
 

@@ -25,10 +25,11 @@ def test_a_report_is_taken_by_its_token_alone() -> None:
             assert (taken.status_code, taken.json()) == (200, {"success": True})
             assert it.reports.taken == [("bluebubbles", "known", b"\xff not json")]
             assert (await it.client.post("/hooks/bluebubbles/other", content=b"{}")).status_code == 404
-            assert (await it.client.get("/hooks/bluebubbles/known")).status_code == 405
+            assert (await it.client.get("/hooks/bluebubbles/known?status=sent")).status_code == 200
+            assert (await it.client.put("/hooks/bluebubbles/known")).status_code == 405
             too_large = b"x" * (it.settings.body_max_bytes + 1)
             assert (await it.client.post("/hooks/bluebubbles/known", content=too_large)).status_code == 413
-            assert len(it.reports.taken) == 1
+            assert len(it.reports.taken) == 2
 
     run(main)
 

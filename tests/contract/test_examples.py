@@ -62,6 +62,9 @@ async def prepare(it: House, given: Mapping[str, Any]) -> dict[str, str]:
         for line in it.lines:
             await it.store.write(note_health, it.settings, line.device.id, is_up=False, detail="gone", options={}, cursor=None)
             await it.store.write(note_health, it.settings, line.device.id, is_up=False, detail="gone", options={}, cursor=None)
+    it.answers.on_imessage |= set(given.get("on_imessage", []))
+    it.answers.why_not, it.answers.is_exhausted = given.get("why_not", ""), given.get("exhausted", False)
+    it.answers.failures = tuple(given.get("failures", []))
     if given.get("read_only"):
         await it.restrict(given["read_only"])
     it.clock.now += given.get("later_s", 0) * 1000

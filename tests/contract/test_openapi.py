@@ -13,16 +13,20 @@ from jsonschema import Draft202012Validator
 from openapi_spec_validator import validate
 
 import posthaste
-from api.house import SETTINGS, Reports, SetClock
+from api.house import SETTINGS, Answers, Reports, SetClock
+from posthaste.api import docs
 from posthaste.api.application import verbs
-from posthaste.api.docs import openapi
 from posthaste.api.parse_filters import STATUSES
-from posthaste.api.parse_line import ADDABLE, CHANGEABLE
+from posthaste.api.parse_line import ADDABLE, CHANGEABLE, Setting
 from posthaste.api.parse_sending import FIELDS
+from posthaste.channels.catalog import KINDS
+from posthaste.core.channels import Kind
 from posthaste.core.holds import Reason
 from posthaste.core.messages import MessageType
 from posthaste.ids import Ids
+from posthaste.links import Links
 from posthaste.store.inline import InlineStore
+from posthaste.vault import Vault
 
 SOURCE = Path(posthaste.__file__).parent
 EXAMPLES = sorted((Path(__file__).parent / "examples").glob("*.json"))
@@ -70,6 +74,11 @@ DOCUMENT = [
 NOT_OVER_HTTP = {"INVALID_SETTING", "SCHEMA_MISMATCH", "FOLDER_IN_USE", "INVALID_REGION", "KEY_NOT_FOUND"}
 
 
+@cache
+def openapi() -> Mapping[str, Any]:
+    return docs.openapi(KINDS)
+
+
 def schema(name: str) -> Mapping[str, Any]:
     found: Mapping[str, Any] = openapi()["components"]["schemas"][name]
     return found
@@ -81,7 +90,9 @@ def test_the_document_is_valid() -> None:
 
 def test_every_route_is_in_the_document_and_every_operation_is_a_route() -> None:
     clock = SetClock()
-    every = verbs(SETTINGS, InlineStore(clock, Ids()), clock, Reports(), lambda: True)
+    vault = Vault(["test"])
+    setting, links = Setting(KINDS, vault), Links(vault, "http://posthaste.test")
+    every = verbs(SETTINGS, InlineStore(clock, Ids()), clock, Reports(), Answers(), lambda: True, setting, links)
     documented = {
         (method.upper(), path) for path, item in openapi()["paths"].items() for method in item if method != "parameters"
     }
@@ -90,9 +101,22 @@ def test_every_route_is_in_the_document_and_every_operation_is_a_route() -> None
 
 def test_the_fields_that_are_read_are_the_fields_that_are_documented() -> None:
     assert set(schema("SendMessageRequest")["properties"]) == FIELDS
-    assert set(schema("AddLineRequest")["properties"]) == set(ADDABLE)
-    assert set(schema("ChangeLineRequest")["properties"]) == set(CHANGEABLE)
+    own = {name for kind in KINDS.values() for name in kind.field_names()}
+    assert not own & {*ADDABLE, *CHANGEABLE}
+    assert set(schema("AddLineRequest")["properties"]) == {*ADDABLE, *own}
+    assert set(schema("ChangeLineRequest")["properties"]) == {*CHANGEABLE, *own}
     assert set(schema("Message")["properties"]) == set(DOCUMENT)
+
+
+@pytest.mark.parametrize("kind", KINDS.values(), ids=lambda kind: kind.name)
+def test_every_channel_is_documented_with_what_it_asks_for(kind: Kind) -> None:
+    properties = schema("AddLineRequest")["properties"]
+    assert kind.name in properties["channel"]["enum"]
+    assert kind.title in properties["channel"]["description"]
+    for field in kind.fields:
+        assert f"For `{kind.name}`: {field.meaning}" in properties[field.name]["description"]
+        assert all(one in properties[field.name]["description"] for one in field.choices)
+        assert not field.is_secret or properties[field.name]["writeOnly"]
 
 
 def test_closed_sets_are_documented_as_they_are() -> None:
@@ -156,7 +180,7 @@ def errors(part: Mapping[str, Any], value: object) -> list[str]:
 
 def operation_of(request: Mapping[str, str]) -> Mapping[str, Any] | None:
     path = request["path"].partition("?")[0]
-    for template, item in openapi()["paths"].items():
+    for template, item in sorted(openapi()["paths"].items(), key=lambda one: "{" in one[0]):
         if re.fullmatch(re.sub(r"\{\w+\}", "[^/]+", template), path):
             return item.get(request["method"].lower())  # type: ignore[no-any-return]
     return None

@@ -219,7 +219,7 @@ class Town:
         ids = Ids(Random(f"{self.plan.seed}/{node.name}/{node.lives}"))
         node.engine = make_engine(store, settings, self.clock, ids, client, LINKS)
         if node.takes_calls:
-            app = build(settings, store, self.clock, ids, node.engine.receiver, kinds=KINDS, links=LINKS)
+            app = build(settings, store, self.clock, ids, node.engine.receiver, node.engine.checker, kinds=KINDS, links=LINKS)
             self.network.door = (app, process)
         if node.sends:
             node.engine.start()

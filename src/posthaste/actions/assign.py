@@ -55,7 +55,7 @@ def refuse_without_line(tx: Transaction, workspace_id: str, drafts: list[Draft])
 
 
 def _complaint(line: Line | None, workspace_id: str, message_type: MessageType, line_id: str) -> PosthasteError | None:
-    if line is None or line.workspace_id != workspace_id:
+    if line is None or line.workspace_id != workspace_id or line.deleted_at is not None:
         return NotFound(f"fromLineId {line_id} was not found or is not yours", code="LINE_NOT_FOUND")
     if not line.is_active:
         return Refused(f"fromLineId {line_id} is not active", code="LINE_INACTIVE")

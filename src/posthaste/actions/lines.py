@@ -1,4 +1,4 @@
-"""Lines: added with their device, and changed.
+"""Lines: added with their device, and changed; `delete_line.py` is how they end.
 
 What opens or closes a line moves its device's clock in the same transaction.
 """
@@ -8,8 +8,9 @@ from dataclasses import dataclass, field
 from dataclasses import replace as changed
 
 from posthaste.actions.ready import look_again
+from posthaste.actions.seals import Sealer
 from posthaste.actions.show import LineView, line_view
-from posthaste.core.channels import DEFAULT_PACE, Pace
+from posthaste.core.channels import DEFAULT_PACE, Pace, Setup
 from posthaste.core.errors import NotFound, Refused
 from posthaste.core.lines import Device, Line
 from posthaste.core.row import replace
@@ -52,6 +53,14 @@ class NewLine:
 
 
 @dataclass(frozen=True, slots=True)
+class Resetting:
+    """Some of the fields of a device's channel anew; the others are kept, the secret ones sealed again with them."""
+
+    setup: Setup
+    sealer: Sealer
+
+
+@dataclass(frozen=True, slots=True)
 class LineChange:
     """What is to be changed; None leaves it."""
 
@@ -61,6 +70,10 @@ class LineChange:
     device_gap_ms: int | None = None
     contact_gap_ms: int | None = None
     timezone: str | None = None
+    checks_per_day: int | None = None
+    first_name: str | None = None
+    last_name: str | None = None
+    resetting: Resetting | None = None
 
 
 def add_line(tx: Transaction, settings: Settings, workspace_id: str, new: NewLine) -> LineView:
@@ -80,12 +93,18 @@ def add_line(tx: Transaction, settings: Settings, workspace_id: str, new: NewLin
 
 
 def _shared_device(tx: Transaction, workspace: Workspace, new: NewLine) -> Device:
-    device = devices.by_ids(tx, [new.device_id or ""]).get(new.device_id or "")
-    if device is None or device.workspace_id != workspace.id:
+    # Locked, so that it is not let go of meanwhile because its last line is being deleted.
+    device = devices.lock(tx, [new.device_id or ""]).get(new.device_id or "")
+    if device is None or device.workspace_id != workspace.id or not _is_in_use(tx, device.id):
         raise NotFound("Device not found or access denied", code="DEVICE_NOT_FOUND")
     if device.channel != new.channel:
         raise Refused(f"Device {device.id} speaks {device.channel}, not {new.channel}", code="DEVICE_CHANNEL_MISMATCH")
     return device
+
+
+def _is_in_use(tx: Transaction, device_id: str) -> bool:
+    """Tell whether a device has a line; one whose lines were all deleted is let go of."""
+    return any(line.deleted_at is None for line in table.of_devices(tx, [device_id]))
 
 
 def _add_device(tx: Transaction, settings: Settings, workspace: Workspace, new: NewLine) -> Device:
@@ -148,17 +167,31 @@ def _or(given: int | None, default: int) -> int:
     return default if given is None else given
 
 
+def own_line(tx: Transaction, workspace_id: str, line_id: str) -> Line:
+    """Return a line of a workspace that was not deleted."""
+    line = table.by_ids(tx, [line_id]).get(line_id)
+    if line is None or line.workspace_id != workspace_id or line.deleted_at is not None:
+        raise NotFound("Line not found", code="LINE_NOT_FOUND")
+    return line
+
+
+def channel_of(tx: Transaction, workspace_id: str, line_id: str) -> str:
+    """Return what a line's device speaks."""
+    device_id = own_line(tx, workspace_id, line_id).device_id
+    return devices.by_ids(tx, [device_id])[device_id].channel
+
+
 def change_line(tx: Transaction, workspace_id: str, line_id: str, change: LineChange) -> LineView:
     """Change a line. A raised cap or a shortened gap lets go at once what it held."""
-    line = table.by_ids(tx, [line_id]).get(line_id)
-    if line is None or line.workspace_id != workspace_id:
-        raise NotFound("Line not found", code="LINE_NOT_FOUND")
-    device = devices.lock(tx, [line.device_id])[line.device_id]
-    line = table.by_ids(tx, [line_id])[line_id]
+    device_id = own_line(tx, workspace_id, line_id).device_id
+    device = devices.lock(tx, [device_id])[device_id]
+    line = own_line(tx, workspace_id, line_id)
     changed = _changed(line, change, tx.now)
     table.save_limits(tx, changed)
     # The counts go with the day's end, or else yesterday's would close the line for all of today.
     table.save_counts(tx, [changed])
+    if change.resetting is not None:
+        _reset(tx, device.id, change.resetting)
     if change.device_gap_ms is not None and change.device_gap_ms != device.gap_ms:
         _change_gap(tx, device, change.device_gap_ms)
     look_again(tx, [device.id])
@@ -182,8 +215,21 @@ def _changed(line: Line, change: LineChange, now: int) -> Line:
         is_active=line.is_active if change.is_active is None else change.is_active,
         messages_per_day=_or(change.messages_per_day, line.messages_per_day),
         new_per_day=_or(change.new_per_day, line.new_per_day),
+        checks_per_day=_or(change.checks_per_day, line.checks_per_day),
+        first_name=change.first_name or line.first_name,
+        last_name=change.last_name or line.last_name,
         updated_at=now,
     )
+
+
+def _reset(tx: Transaction, device_id: str, resetting: Resetting) -> None:
+    """Reach a device in another way from now on, and ping it at once."""
+    access, setup, sealer = devices.access(tx, [device_id])[device_id], resetting.setup, resetting.sealer
+    secrets = {**sealer.open(access.secret), **setup.secrets}
+    url = setup.config.get("url", access.url)
+    devices.save_access(tx, changed(access, url=url, secret=sealer.seal(secrets), config={**access.config, **setup.config}))
+    devices.hasten(tx, device_id, health_at=tx.now)
+    tx.wake("devices")
 
 
 def _change_gap(tx: Transaction, device: Device, gap_ms: int) -> None:

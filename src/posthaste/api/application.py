@@ -4,9 +4,11 @@ from collections.abc import Callable, Iterable, Mapping
 
 from starlette.routing import Route, Router
 
+from posthaste.api.availability import AvailabilityRoutes
 from posthaste.api.batch import accepting
 from posthaste.api.calls import Verb
-from posthaste.api.docs import DocsRoutes
+from posthaste.api.checks import Checks
+from posthaste.api.docs import DocsRoutes, openapi
 from posthaste.api.edge import Edge, Nowhere, Resource
 from posthaste.api.health import HealthRoutes
 from posthaste.api.hooks import HookRoutes, Hooks
@@ -30,6 +32,7 @@ def build(
     clock: Clock,
     ids: Ids,
     hooks: Hooks,
+    checks: Checks,
     *,
     is_ready: Callable[[], bool] = lambda: True,
     kinds: Mapping[str, Kind],
@@ -41,19 +44,27 @@ def build(
     """
     keyring = Keyring(store, clock, settings.key_cache_ms)
     edge = Edge(keyring, Quotas(settings, clock), clock, ids, settings.waiting_max)
-    return _router(edge, verbs(settings, store, clock, hooks, is_ready, Setting(kinds, links.vault.seal)))
+    return _router(edge, verbs(settings, store, clock, hooks, checks, is_ready, Setting(kinds, links.vault), links))
 
 
 def verbs(
-    settings: Settings, store: Store, clock: Clock, hooks: Hooks, is_ready: Callable[[], bool], setting: Setting
+    settings: Settings,
+    store: Store,
+    clock: Clock,
+    hooks: Hooks,
+    checks: Checks,
+    is_ready: Callable[[], bool],
+    setting: Setting,
+    links: Links,
 ) -> list[Verb]:
     """Return every verb of the API, those that are called most at the top."""
     return [
         *MessageRoutes(settings, store, accepting(store, settings), Watch(store)).verbs(),
         *HookRoutes(hooks, settings.body_max_bytes).verbs(),
-        *LineRoutes(settings, store, clock, setting).verbs(),
+        *LineRoutes(settings, store, clock, setting, checks).verbs(),
+        *AvailabilityRoutes(settings, store, checks).verbs(),
         *HealthRoutes(store, is_ready).verbs(),
-        *DocsRoutes().verbs(),
+        *DocsRoutes(openapi(setting.kinds)).verbs(),
     ]
 
 
@@ -61,5 +72,7 @@ def _router(edge: Edge, every: Iterable[Verb]) -> Router:
     by_path: dict[str, dict[str, Verb]] = {}
     for verb in every:
         by_path.setdefault(verb.path, {})[verb.method] = verb
-    routes = [Route(path, Resource(edge, methods)) for path, methods in by_path.items()]
+    # A name goes before a place that any name would fill.
+    paths = sorted(by_path, key=lambda path: "{" in path)
+    routes = [Route(path, Resource(edge, by_path[path])) for path in paths]
     return Router(routes, redirect_slashes=False, default=Nowhere(edge))

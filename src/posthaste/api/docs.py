@@ -1,7 +1,8 @@
 """The OpenAPI document at `/openapi.json`, and a page to read it and try calls at `/docs`.
 
-The document is written by hand, contract first, in pieces beside this file, which are put together once. Everything
-that the page needs is in the package: it works on a machine without any other network.
+The document is written by hand, contract first, in pieces beside this file, which are put together once; only what
+channels ask for comes from the channels. Everything that the page needs is in the package: it works on a machine without
+any other network.
 """
 
 import json
@@ -13,18 +14,22 @@ from typing import Any
 
 from posthaste import __version__
 from posthaste.api.calls import Access, Answer, Call, Verb
+from posthaste.api.describe_channels import describe_channels
+from posthaste.core.channels import Kind
 from posthaste.core.errors import NotFound
 
 _ASSETS = files("posthaste.api") / "assets"
-_PIECES = ("openapi-messages.json", "openapi-lines.json", "openapi-other.json")
-_SCHEMAS = ("openapi-schemas.json", "openapi-errors.json")
+_PIECES = ("openapi-messages.json", "openapi-lines.json", "openapi-people.json", "openapi-files.json", "openapi-other.json")
+_SCHEMAS = ("openapi-schemas.json", "openapi-errors.json", "openapi-files-parts.json")
 _TYPES = {"html": b"text/html; charset=utf-8", "css": b"text/css", "js": b"text/javascript", "png": b"image/png"}
 _POLICY = b"default-src 'self'; style-src 'self' 'unsafe-inline'; img-src 'self' data:"
 
 
 @dataclass(frozen=True, slots=True)
 class DocsRoutes:
-    """The routes of the documentation."""
+    """The routes of the documentation; `openapi` is the document."""
+
+    openapi: Mapping[str, Any]
 
     def verbs(self) -> list[Verb]:
         return [
@@ -34,7 +39,7 @@ class DocsRoutes:
         ]
 
     async def document(self, call: Call) -> Answer:
-        return Answer(200, openapi())
+        return Answer(200, self.openapi)
 
     async def page(self, call: Call) -> Answer:
         return _asset("docs.html")
@@ -43,15 +48,15 @@ class DocsRoutes:
         return _asset(call.path("name"))
 
 
-@cache
-def openapi() -> Mapping[str, Any]:
-    """Return the OpenAPI document."""
+def openapi(kinds: Mapping[str, Kind]) -> Mapping[str, Any]:
+    """Return the OpenAPI document of a server with these channels."""
     document = _piece("openapi.json")
     document["info"]["version"] = __version__
     document["paths"] = {path: item for name in _PIECES for path, item in _piece(name).items()}
     for name in _SCHEMAS:
         for kind, parts in _piece(name).items():
             document["components"].setdefault(kind, {}).update(parts)
+    describe_channels(document["components"]["schemas"], kinds)
     return document
 
 

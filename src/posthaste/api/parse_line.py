@@ -4,10 +4,11 @@ The names are the ones under which `GET /api/lines/by-user` shows the same thing
 seconds. What a channel asks for beyond that is its own `Kind`'s to say and to check.
 """
 
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass
 
-from posthaste.actions.lines import LineChange, NewLine
+from posthaste.actions.lines import LineChange, NewLine, Resetting
+from posthaste.actions.seals import Sealer
 from posthaste.api.fields import Fields, flag, given, own_id, seconds_as_ms, text, whole_number, wrong_type
 from posthaste.core.addresses import normalise_email, normalise_phone
 from posthaste.core.channels import Form, Kind
@@ -21,12 +22,9 @@ _LONG_CHARS = 8_192
 _CHANNEL_UNLESS_GIVEN = "bluebubbles"
 
 CHANGEABLE = (
-    "isActive",
-    "dailyNewConversationsLimit",
-    "dailyTotalMessagesLimit",
-    "deviceGapSeconds",
-    "contactGapSeconds",
-    "timezone",
+    *("isActive", "firstName", "lastName", "timezone"),
+    *("dailyNewConversationsLimit", "dailyTotalMessagesLimit", "dailyAvailabilityChecksLimit"),
+    *("deviceGapSeconds", "contactGapSeconds"),
 )
 ADDABLE = (
     *("channel", "messageType", "deviceId", "phone", "email", "firstName", "lastName", "timezone"),
@@ -38,24 +36,30 @@ ADDABLE = (
 
 @dataclass(frozen=True, slots=True)
 class Setting:
-    """For which channels lines can be added, and what their secrets are stored as."""
+    """For which channels lines can be added, and what seals their secrets."""
 
     kinds: Mapping[str, Kind]
-    seal: Callable[[Mapping[str, str]], str]
+    sealer: Sealer
 
 
-def parse_line_change(fields: Fields) -> LineChange:
-    """Return what is to become different; what is not given stays."""
+def parse_line_change(fields: Fields, kind: Kind, sealer: Sealer) -> LineChange:
+    """Return what is to become different about a line of this channel; what is not given stays."""
+    setup = kind.change_of(_own_fields(fields, kind))
     change = LineChange(
         is_active=flag(fields, "isActive"),
         messages_per_day=_limit(fields, "dailyTotalMessagesLimit"),
         new_per_day=_limit(fields, "dailyNewConversationsLimit"),
+        checks_per_day=_limit(fields, "dailyAvailabilityChecksLimit"),
         device_gap_ms=_gap(fields, "deviceGapSeconds"),
         contact_gap_ms=_gap(fields, "contactGapSeconds"),
         timezone=_timezone(fields),
+        first_name=text(fields, "firstName"),
+        last_name=text(fields, "lastName"),
+        resetting=Resetting(setup, sealer) if setup.config or setup.secrets else None,
     )
-    if change == LineChange(None, None, None, None, None, None):
-        raise Refused(f"Nothing to change: give at least one of {', '.join(CHANGEABLE)}", code="NOTHING_TO_CHANGE")
+    if change == LineChange():
+        names = (*CHANGEABLE, *kind.field_names())
+        raise Refused(f"Nothing to change: give at least one of {', '.join(names)}", code="NOTHING_TO_CHANGE")
     return change
 
 
@@ -72,7 +76,7 @@ def parse_new_line(fields: Fields, workspace: Workspace, setting: Setting) -> Ne
         channel=kind.name,
         message_type=message_type,
         url=setup.config.get("url", "") if setup else "",
-        secret=setting.seal(setup.secrets) if setup else "",
+        secret=setting.sealer.seal(setup.secrets) if setup else "",
         config=setup.config if setup else {},
         pace=kind.pace,
         phone=None if phone is None else normalise_phone(phone, workspace.region, "phone"),
@@ -89,6 +93,14 @@ def parse_new_line(fields: Fields, workspace: Workspace, setting: Setting) -> Ne
         check_gap_ms=_gap(fields, "checkGapSeconds"),
         arrival_ms=_gap(fields, "mayStillArriveSeconds"),
     )
+
+
+def parse_line_query(query: Mapping[str, str]) -> str:
+    """Return the line that a query asks about by `id`."""
+    line_id = own_id(query, "id")
+    if line_id is None:
+        raise Refused("Line ID is required", code="MISSING_FIELD")
+    return line_id
 
 
 def _kind(fields: Fields, kinds: Mapping[str, Kind]) -> Kind:

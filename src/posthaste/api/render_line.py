@@ -1,8 +1,9 @@
-"""A line as clients see it. Its url and password are never shown."""
+"""A line as clients see it. Its url and its secrets are never shown."""
 
 from posthaste.actions.show import LineView
 from posthaste.api.render_message import Document, instant_or_none
 from posthaste.core.lines import Device, Line
+from posthaste.core.reachability import LineHealth
 from posthaste.core.schedule import render_instant
 from posthaste.core.windows import day_of
 
@@ -36,6 +37,17 @@ def render_line(view: LineView, now: int) -> Document:
         "updatedAt": render_instant(line.updated_at),
     }
     return {name: value for name, value in document.items() if value is not None}
+
+
+def render_line_health(line_id: str, health: LineHealth) -> Document:
+    """Return what a line's device said just now."""
+    return {
+        "success": True,
+        "lineId": line_id,
+        "status": "down" if health.failures else "healthy",
+        "failures": list(health.failures),
+        "checkedAt": render_instant(health.checked_at),
+    }
 
 
 def _usage(line: Line, now: int) -> Document:

@@ -160,7 +160,7 @@ def _clock(now: int, database_now: int) -> Finding:
 
 
 async def _devices(store: Store, settings: Settings) -> list[Finding]:
-    every: list[Access] = await store.read(devices.every_access)
+    every: list[Access] = await store.read(devices.in_use)
     answers = await ping(store, settings, [device.device_id for device in every])
     return [
         Finding(is_up, f"device {device.device_id} ({device.channel})", detail)

@@ -1,21 +1,22 @@
-"""`lines`: sending identities, added with the device that they send through, listed, tested and switched off.
+"""`lines`: sending identities, added with the device that they send through, listed, tested, switched off and deleted.
 
 What is given goes through the same parser as `POST /api/lines`, so both refuse the same things in the same words.
 """
 
-import os
 from collections.abc import Mapping
 from dataclasses import replace
 from typing import Any
 
 import click
 
+from posthaste.actions.delete_line import clear_deleted_lines, delete_line
 from posthaste.actions.lines import LineChange, NewLine, add_line, change_line
 from posthaste.actions.show import LineView, line_views
 from posthaste.actions.workspaces import list_workspaces
 from posthaste.api.parse_line import Setting, parse_new_line
 from posthaste.app import open_vault
 from posthaste.channels.catalog import KINDS
+from posthaste.cli.channel_options import ChannelCommand, channel_options, fields_from
 from posthaste.cli.opening import on_store
 from posthaste.cli.options import DATABASE, settings_from, settings_options
 from posthaste.cli.pinging import ping
@@ -27,13 +28,10 @@ from posthaste.settings import OPTIONS, Settings
 from posthaste.store.base import Store
 from posthaste.store.transaction import Transaction
 
-PASSWORD_VARIABLE = "BLUEBUBBLES_PASSWORD"
-
 _TEXTS = {
-    "url": ("--url", "Address of the BlueBubbles server, as this machine reaches it."),
     "deviceId": ("--device", "Id of a device that is there already; the line shares it, its gap included."),
     "phone": ("--phone", "Phone number that the line writes from."),
-    "email": ("--email", "Apple ID that the line writes from."),
+    "email": ("--email", "E-mail address or Apple ID that the line writes from."),
     "firstName": ("--first-name", "Whose line it is, for {firstName} and the like in messages."),
     "lastName": ("--last-name", "Whose line it is."),
 }
@@ -50,7 +48,10 @@ _NUMBERS = {
 
 @click.group()
 def lines() -> None:
-    """Add, list, test and disable lines. A line is an identity that sends: a number or Apple ID on one device."""
+    """Add, list, test, disable and delete lines.
+
+    A line is an identity that sends: a number, an Apple ID or an e-mail address on one device.
+    """
 
 
 def _line_options(command: Any) -> Any:
@@ -63,30 +64,29 @@ def _line_options(command: Any) -> Any:
     return command
 
 
-@lines.command()
+@lines.command(cls=ChannelCommand)
 @workspace_option
 @click.option("--channel", type=click.Choice(list(KINDS)), default="bluebubbles", show_default=True, help="What it speaks.")
-@click.option(
-    "--password", metavar="TEXT", help=f"Of the BlueBubbles server; better in {PASSWORD_VARIABLE}, or when asked for it."
-)
 @_line_options
 @click.option(
     "--timezone", metavar="TEXT", callback=zone_given, help="Zone of its day, in which limits count; else the workspace's."
 )
+@channel_options
 @settings_options(DATABASE)
-def add(workspace: str | None, password: str | None, **given: Any) -> None:
+def add(workspace: str | None, channel: str, **given: Any) -> None:
     """Add a line with its device and print the line's id.
 
-    A BlueBubbles server on a Mac needs --url, its password, and --phone or --email; docs/channels.md goes step by step.
+    Say --phone or --email, what it writes from, and what its channel asks for; docs/channels.md goes step by step.
     """
     settings = settings_from({name: given.pop(name) for name in DATABASE})
     limits = {name: value for name in _NUMBERS if (value := given.pop(name)) is not None}
+    fields = {"channel": channel, **{name: given[name] for name in (*_TEXTS, "timezone")}}
     if given["deviceId"] is None:
-        given["password"] = password or os.environ.get(PASSWORD_VARIABLE) or click.prompt("Password", hide_input=True, err=True)
+        fields |= fields_from(KINDS[channel], given)
 
     async def work(store: Store) -> LineView:
         vault = await open_vault(store, settings)
-        return await store.write(_add, settings, Setting(KINDS, vault.seal), workspace, given, limits)
+        return await store.write(_add, settings, Setting(KINDS, vault), workspace, fields, limits)
 
     made = on_store(settings, work)
     click.echo(made.line.id)
@@ -186,3 +186,19 @@ def _switch(line_id: str, given: Mapping[str, Any], *, is_active: bool) -> None:
 
     on_store(settings_from(given), work)
     click.echo(f"{'enabled' if is_active else 'disabled'} {line_id}")
+
+
+@lines.command()
+@click.argument("line_id", metavar="ID")
+@settings_options(DATABASE)
+def delete(line_id: str, **given: Any) -> None:
+    """Delete a line. What waits on it goes out through others, unless its sender was asked for: that is cancelled."""
+
+    async def work(store: Store) -> None:
+        view = await store.read(_find, line_id)
+        await store.write(delete_line, view.line.workspace_id, line_id)
+        while await store.write(clear_deleted_lines):
+            pass
+
+    on_store(settings_from(given), work)
+    click.echo(f"deleted {line_id}")

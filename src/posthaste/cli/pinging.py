@@ -13,6 +13,7 @@ from posthaste.channels.http import open_client
 from posthaste.settings import Settings
 from posthaste.store import devices
 from posthaste.store.base import Store
+from posthaste.vault import SealBroken
 
 
 async def ping(store: Store, settings: Settings, device_ids: Sequence[str]) -> list[tuple[bool, str]]:
@@ -24,9 +25,11 @@ async def ping(store: Store, settings: Settings, device_ids: Sequence[str]) -> l
 
         async def one(device_id: str) -> tuple[bool, str]:
             to = access[device_id]
-            health = await channels[to.channel].ping(
-                Connection(to.device_id, to.url, vault.open(to.secret), to.options, to.config)
-            )
+            try:
+                secrets = vault.open(to.secret)
+            except SealBroken as error:
+                return False, str(error)
+            health = await channels[to.channel].ping(Connection(to.device_id, to.url, secrets, to.options, to.config))
             return health.is_up, health.detail
 
         try:

@@ -56,7 +56,8 @@ class Device(Row, frozen=True):
 class Line(Row, frozen=True):
     """A row of `lines`.
 
-    Its counts are of the day that ends at `usage_until`: what was sent (`usage_*`) and given to it (`chosen_*`).
+    Its counts are of the day that ends at `usage_until`: what was sent (`usage_*`) and given to it (`chosen_*`). One that was
+    deleted is not active and stays only for the messages that name it.
     """
 
     id: str
@@ -83,6 +84,7 @@ class Line(Row, frozen=True):
     chosen_new: int
     created_at: int
     updated_at: int
+    deleted_at: int | None = None
 
     @property
     def opens_at(self) -> int:

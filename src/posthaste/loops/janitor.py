@@ -4,6 +4,7 @@ import asyncio
 from collections.abc import Callable
 from typing import Concatenate, ParamSpec
 
+from posthaste.actions.delete_line import clear_deleted_lines
 from posthaste.actions.expire import expire
 from posthaste.actions.sweep import sweep
 from posthaste.settings import Settings
@@ -25,6 +26,7 @@ class Janitor:
     async def run(self) -> None:
         while True:
             await self._exhaust(expire)
+            await self._exhaust(clear_deleted_lines)
             await self._exhaust(sweep, self._settings)
             await asyncio.sleep(_EVERY_S)
 

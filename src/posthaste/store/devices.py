@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 
 from msgspec import json
 
-from posthaste.core.lines import Device
+from posthaste.core.lines import NEVER_AT, Device
 from posthaste.store.transaction import Row, Transaction
 
 _COLUMNS = """
@@ -196,6 +196,19 @@ def every_access(tx: Transaction, workspace_id: str | None = None) -> list[Acces
     return [_access(row) for row in rows]
 
 
+def in_use(tx: Transaction) -> list[Access]:
+    """Return the devices that have a line, oldest first."""
+    rows = tx.rows(
+        f"""
+        SELECT {_ACCESS}
+        FROM devices AS d
+        WHERE EXISTS (SELECT 1 FROM lines AS l WHERE l.device_id = d.id AND l.deleted_at IS NULL)
+        ORDER BY d.created_at, d.id
+        """
+    )
+    return [_access(row) for row in rows]
+
+
 def take_due_for_health(tx: Transaction, every_ms: int, limit: int) -> list[Access]:
     """Take the devices whose ping is due, and put their next one off, so that one node pings each."""
     rows = tx.rows(
@@ -231,15 +244,15 @@ def take_due_for_poll(tx: Transaction, every_ms: int, limit: int) -> list[Access
 
 
 def hasten(tx: Transaction, device_id: str, *, health_at: int | None = None, poll_at: int | None = None) -> None:
-    """Bring a device's next ping or poll forward."""
+    """Bring a device's next ping or poll forward, unless it was let go of."""
     tx.run(
         """
         UPDATE devices
         SET health_due_at = CASE WHEN :health_at < health_due_at THEN :health_at ELSE health_due_at END,
             poll_due_at = CASE WHEN :poll_at < poll_due_at THEN :poll_at ELSE poll_due_at END
-        WHERE id = :id
+        WHERE id = :id AND health_due_at < :never
         """,
-        {"id": device_id, "health_at": health_at, "poll_at": poll_at},
+        {"id": device_id, "health_at": health_at, "poll_at": poll_at, "never": NEVER_AT},
     )
 
 

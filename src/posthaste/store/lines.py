@@ -1,6 +1,7 @@
 """The table of lines.
 
-A line's counts change only with the lock of its device held, or, for `chosen_*`, by whoever accepts.
+A line's counts change only with the lock of its device held, or, for `chosen_*`, by whoever accepts. A deleted line is not
+active, so nothing that looks for active lines finds it.
 """
 
 from collections.abc import Collection, Sequence
@@ -34,7 +35,7 @@ def of_devices(tx: Transaction, device_ids: Collection[str]) -> list[Line]:
 
 def of_workspace(tx: Transaction, workspace_id: str) -> list[Line]:
     rows = tx.rows(
-        f"SELECT {_COLUMNS} FROM lines WHERE workspace_id = :workspace_id ORDER BY created_at, id",
+        f"SELECT {_COLUMNS} FROM lines WHERE workspace_id = :workspace_id AND deleted_at IS NULL ORDER BY created_at, id",
         {"workspace_id": workspace_id},
     )
     return [_line(row) for row in rows]
@@ -103,6 +104,7 @@ def save_limits(tx: Transaction, line: Line) -> None:
         """
         UPDATE lines
         SET is_active = :is_active, timezone = :timezone, messages_per_day = :messages_per_day, new_per_day = :new_per_day,
+            checks_per_day = :checks_per_day, first_name = :first_name, last_name = :last_name,
             contact_gap_ms = :contact_gap_ms, contact_free_at = :contact_free_at,
             usage_until = :usage_until, updated_at = :updated_at
         WHERE id = :id
@@ -113,6 +115,9 @@ def save_limits(tx: Transaction, line: Line) -> None:
             "timezone": line.timezone,
             "messages_per_day": line.messages_per_day,
             "new_per_day": line.new_per_day,
+            "checks_per_day": line.checks_per_day,
+            "first_name": line.first_name,
+            "last_name": line.last_name,
             "contact_gap_ms": line.contact_gap_ms,
             "usage_until": line.usage_until,
             "contact_free_at": line.contact_free_at,
