@@ -18,17 +18,23 @@ from fixtures.processes import chosen_seed
 from posthaste.actions.cancel import cancel
 from posthaste.actions.claim import Claimed, claim
 from posthaste.actions.hand import Handing, hand
+from posthaste.actions.health import note_health
 from posthaste.actions.lease import renew_leases
-from posthaste.actions.lines import LineChange, change_line
+from posthaste.actions.lines import LineChange, NewLine, add_line, change_line
+from posthaste.actions.move import move_off_device
 from posthaste.actions.receive import receive
 from posthaste.actions.record import Report, record
 from posthaste.actions.rescue import Sighting, conclude, rescue
+from posthaste.actions.withdraw import withdraw
 from posthaste.core.errors import Conflict, PosthasteError
 from posthaste.core.messages import Sending
 from posthaste.core.outcomes import Absent, Accepted, Ambiguous, CannotTell, Deferred, Found, Outcome, Refusal, Rejected
 from posthaste.core.signals import Echo, Inbound, Receipt, Signal
+from posthaste.core.workspaces import Fallback
 from posthaste.settings import Settings
+from posthaste.store import workspaces
 from posthaste.store.base import Store
+from posthaste.store.transaction import Transaction
 
 RUNS_S = 6.0
 SETTINGS = Settings(lease_ms=1_000, look_every_ms=1, retry_first_ms=1, retry_longest_ms=5, start_within_ms=1)
@@ -135,6 +141,18 @@ async def rescue_some(hunt: Hunt) -> None:
         await store.write(conclude, SETTINGS, owner, Sighting(one.attempt, finding, True, one.attempt.lease_until))
 
 
+async def move_some(hunt: Hunt) -> None:
+    """A device goes down and is up again; what may moves off it."""
+    device_id, store = hunt.device_id(), hunt.store
+    for is_up in (False, False, True):
+        await store.write(note_health, SETTINGS, device_id, is_up=is_up, detail="", options={}, cursor=None)
+        await store.write(move_off_device, device_id)
+
+
+async def withdraw_some(hunt: Hunt) -> None:
+    await hunt.store.write(withdraw, hunt.made.workspace.id, lead_id=None, addresses=[hunt.phone()])
+
+
 async def cancel_one(hunt: Hunt) -> None:
     if hunt.message_ids:
         await hunt.store.write(cancel, hunt.made.workspace.id, hunt.random.choice(hunt.message_ids[-60:]))
@@ -159,24 +177,34 @@ async def report_some(hunt: Hunt) -> None:
             )
         else:
             hunt.texts += 1
-            signals.append(Inbound(f"in-{hunt.texts}", hunt.texts, hunt.phone(), "hello", int(time.time() * 1000)))
+            text = hunt.random.choice(("hello", "hello", "STOP", "START"))
+            signals.append(Inbound(f"in-{hunt.texts}", hunt.texts, hunt.phone(), text, int(time.time() * 1000)))
     await hunt.store.write(receive, SETTINGS, device_id, signals, "a webhook")
 
 
 RACERS = [accept_some] * 6 + [send_some] * 4 + [reject_unhanded, rescue_some, rescue_some, cancel_one, cancel_one, change_one]
-RACERS += [report_some, report_some]
+RACERS += [report_some, report_some, move_some, withdraw_some]
 
 
 def test_no_error_of_the_database_reaches_a_caller_however_much_collides(postgres_url: str) -> None:
     async def main() -> None:
         random = Random(chosen_seed())
         async with stock(postgres_url, SETTINGS, devices=3, stores=2) as made:
+            await made.store.write(_fall_back_to, made)
             hunt = Hunt(made, random, time.monotonic() + RUNS_S)
             await asyncio.gather(*(hunt.race(step.__name__, step) for step in RACERS))
             print(f"deadlocks: {_deadlocks(postgres_url)} in {RUNS_S:.0f} s, {dict(hunt.done)}")
             assert not hunt.errors, f"{len(hunt.errors)} errors: {Counter(one[:300] for one in hunt.errors).most_common(8)}"
 
     asyncio.run(main())
+
+
+def _fall_back_to(tx: Transaction, made: Stock) -> None:
+    """Give the workspace an SMS line to fall back to, on a device of its own that all racers share."""
+    new = NewLine(channel="smsgate", message_type="sms", phone="+16285559999", new_per_day=100_000, messages_per_day=100_000)
+    view = add_line(tx, made.settings, made.workspace.id, new)
+    note_health(tx, made.settings, view.device.id, is_up=True, detail="", options={}, cursor=None)
+    workspaces.save_fallback(tx, made.workspace.id, Fallback(True, view.line.id, send_on_failed=True))
 
 
 def _deadlocks(url: str) -> int:
