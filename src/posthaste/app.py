@@ -135,20 +135,21 @@ class LateInbox:
         await self.receiver.put(device_id, signals)
 
 
-def tools(settings: Settings, client: httpx2.AsyncClient, inbox: LateInbox) -> Tools:
+def tools(settings: Settings, clock: Clock, client: httpx2.AsyncClient, inbox: LateInbox) -> Tools:
     return Tools(
         client,
         inbox,
         connect_ms=settings.connect_timeout_ms,
         question_ms=settings.question_timeout_ms,
         answer_ms=settings.send_timeout_ms,
+        now_ms=clock.now_ms,
     )
 
 
 def make_engine(store: Store, settings: Settings, clock: Clock, ids: Ids, client: httpx2.AsyncClient, links: Links) -> Engine:
     """Make the loops over every channel that there is."""
     inbox = LateInbox()
-    engine = Engine(store, settings, clock, ids, make_channels(tools(settings, client, inbox)), links)
+    engine = Engine(store, settings, clock, ids, make_channels(tools(settings, clock, client, inbox)), links)
     inbox.receiver = engine.receiver
     return engine
 

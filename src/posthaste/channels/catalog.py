@@ -1,15 +1,16 @@
 """The channels that there are, and what each is made of. A new one gets its file beside this one, and two lines here."""
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 
 import httpx2
 
 from posthaste.channels.base import Channel, Inbox
 from posthaste.channels.bluebubbles import BlueBubbles
+from posthaste.channels.twilio import Twilio
 from posthaste.core.channels import Kind
 
-_EVERY = (BlueBubbles,)
+_EVERY = (BlueBubbles, Twilio)
 
 KINDS: Mapping[str, Kind] = {one.kind.name: one.kind for one in _EVERY}
 """What each channel carries, promises and asks for, by its name."""
@@ -17,13 +18,17 @@ KINDS: Mapping[str, Kind] = {one.kind.name: one.kind for one in _EVERY}
 
 @dataclass(frozen=True, slots=True)
 class Tools:
-    """What channels work with; how long they wait is in milliseconds, `answer_ms` for a send, `question_ms` for all else."""
+    """What channels work with; how long they wait is in milliseconds, `answer_ms` for a send, `question_ms` for all else.
+
+    `now_ms` reads the clock, for what a provider reports without saying when.
+    """
 
     client: httpx2.AsyncClient
     inbox: Inbox
     connect_ms: int
     question_ms: int
     answer_ms: int
+    now_ms: Callable[[], int]
 
 
 def make_channels(tools: Tools) -> dict[str, Channel]:
@@ -35,5 +40,6 @@ def make_channels(tools: Tools) -> dict[str, Channel]:
             question_timeout_ms=tools.question_ms,
             connect_timeout_ms=tools.connect_ms,
         ),
+        Twilio(tools.client, tools.now_ms, question_timeout_ms=tools.question_ms, connect_timeout_ms=tools.connect_ms),
     ]
     return {channel.kind.name: channel for channel in every}

@@ -86,10 +86,13 @@ async def exchange(
     limits: Limits,
     headers: Mapping[str, str] = NO_HEADERS,
 ) -> Answer | NeverLeft | NoAnswer:
-    """Make one request, once, and say what came of it; a body is JSON unless `headers` say otherwise."""
+    """Make one request, once, and say what came of it; a body is JSON unless `headers` say otherwise.
+
+    A `query` takes the place of the one that `url` has; an empty one leaves it.
+    """
     try:
         request = client.build_request(
-            method, url, params=query, content=content, headers={**_headers(content), **headers}, timeout=_timeout(limits)
+            method, url, params=query or None, content=content, headers={**_headers(content), **headers}, timeout=_timeout(limits)
         )
         async with asyncio.timeout(_deadline_s(limits)):
             return await _converse(client, request, limits.answer_bytes)

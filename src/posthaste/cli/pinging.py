@@ -10,6 +10,7 @@ from posthaste.app import LateInbox, open_vault, tools
 from posthaste.channels.base import Connection
 from posthaste.channels.catalog import make_channels
 from posthaste.channels.http import open_client
+from posthaste.clock import SystemClock
 from posthaste.settings import Settings
 from posthaste.store import devices
 from posthaste.store.base import Store
@@ -21,7 +22,7 @@ async def ping(store: Store, settings: Settings, device_ids: Sequence[str]) -> l
     access = await store.read(devices.access, device_ids)
     async with open_client() as client:
         vault = await open_vault(store, settings)
-        channels = make_channels(tools(settings, client, LateInbox()))
+        channels = make_channels(tools(settings, SystemClock(), client, LateInbox()))
 
         async def one(device_id: str) -> tuple[bool, str]:
             to = access[device_id]
