@@ -141,7 +141,7 @@ def _begin(tx: Transaction, settings: Settings, owner: str, sends: Sequence[Send
     begun = [_begun(tx, settings, owner, send, ids[send.message.id], opened) for send in sends]
     if begun:
         attempts.add(tx, [one.attempt for one in begun])
-        messages.save_steps(tx, [one.message for one in begun])
+        messages.save_taken(tx, [one.message for one in begun])
         # Afterwards, or it would also move the messages that are just being taken.
         waiting.relane_person(tx, [(send.message.workspace_id, send.message.address) for send in new], Lane.KNOWN)
         timeline.add(tx, [_claimed_entry(one) for one in begun])

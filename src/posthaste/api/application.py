@@ -2,14 +2,14 @@
 
 from collections.abc import Callable, Iterable, Mapping
 
-from starlette.routing import Route, Router
+from starlette.routing import Router
 
 from posthaste.api.availability import AvailabilityRoutes
 from posthaste.api.batch import accepting
 from posthaste.api.calls import Verb
 from posthaste.api.checks import Checks
 from posthaste.api.docs import DocsRoutes, openapi
-from posthaste.api.edge import Edge, Nowhere, Resource
+from posthaste.api.edge import Edge, Nowhere, Paths, Resource
 from posthaste.api.health import HealthRoutes
 from posthaste.api.hooks import HookRoutes, Hooks
 from posthaste.api.keyring import Keyring
@@ -74,5 +74,4 @@ def _router(edge: Edge, every: Iterable[Verb]) -> Router:
         by_path.setdefault(verb.path, {})[verb.method] = verb
     # A name goes before a place that any name would fill.
     paths = sorted(by_path, key=lambda path: "{" in path)
-    routes = [Route(path, Resource(edge, by_path[path])) for path in paths]
-    return Router(routes, redirect_slashes=False, default=Nowhere(edge))
+    return Paths({path: Resource(edge, by_path[path]) for path in paths}, default=Nowhere(edge))

@@ -37,18 +37,22 @@ class Answer:
     media_type: bytes = b"application/json"
 
 
+Headers = Mapping[bytes, str]
+
+
 @dataclass(slots=True)
 class Call:
     """One request. `workspace` is known as soon as its key was checked, which is before any route sees it."""
 
     scope: Scope
+    headers: Headers
     receive: Receive
     request_id: str
     workspace: Workspace
 
     def header(self, name: bytes) -> str:
         """Return a header, several of one name joined by commas; empty when it is not there."""
-        return header_of(self.scope, name)
+        return self.headers.get(name, "")
 
     def path(self, name: str) -> str:
         return str(self.scope["path_params"][name])
@@ -90,6 +94,10 @@ class Verb:
     access: Access
 
 
-def header_of(scope: Scope, name: bytes) -> str:
-    """Return a header of a request, several of one name joined by commas; empty when it is not there."""
-    return b", ".join([value for key, value in scope["headers"] if key == name]).decode("latin-1")
+def headers_of(scope: Scope) -> Headers:
+    """Return the headers of a request by their names, several of one name joined by commas."""
+    found: dict[bytes, str] = {}
+    for name, value in scope["headers"]:
+        text = value.decode("latin-1")
+        found[name] = f"{found[name]}, {text}" if name in found else text
+    return found

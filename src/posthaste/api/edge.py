@@ -9,9 +9,10 @@ import logging
 from collections.abc import Mapping
 
 import msgspec
-from starlette.types import Receive, Scope, Send
+from starlette.routing import Route, Router
+from starlette.types import ASGIApp, Receive, Scope, Send
 
-from posthaste.api.calls import Access, Answer, Call, ClientGone, Verb, header_of
+from posthaste.api.calls import Access, Answer, Call, ClientGone, Verb, headers_of
 from posthaste.api.headers import parse_request_id
 from posthaste.api.keyring import Keyring
 from posthaste.api.quotas import Headers, Quotas, too_many
@@ -39,10 +40,11 @@ class Edge:
 
     async def run(self, verb: Verb | None, refusal: Answer, scope: Scope, receive: Receive, send: Send) -> None:
         """Answer one request: with what the verb says, or with the refusal if there is no such verb."""
-        request_id = parse_request_id(header_of(scope, b"x-request-id")) or self._ids.new(self._clock.now_ms())
+        given = headers_of(scope)
+        request_id = parse_request_id(given.get(b"x-request-id", "")) or self._ids.new(self._clock.now_ms())
         self._in_hand += 1
         try:
-            answer = refusal if verb is None else await self._answer(verb, scope, receive, request_id)
+            answer = refusal if verb is None else await self._answer(verb, Call(scope, given, receive, request_id, NOBODY))
             body = answer.body if isinstance(answer.body, bytes) else _encode(answer.body)
         except ClientGone:
             return
@@ -50,31 +52,31 @@ class Edge:
             self._in_hand -= 1
         await _send(answer, body, request_id, scope["method"] == "HEAD", send)
 
-    async def _answer(self, verb: Verb, scope: Scope, receive: Receive, request_id: str) -> Answer:
+    async def _answer(self, verb: Verb, call: Call) -> Answer:
         try:
             if verb.access is Access.OPEN:
-                return await verb.endpoint(Call(scope, receive, request_id, NOBODY))
-            return await self._admitted(verb, scope, receive, request_id)
+                return await verb.endpoint(call)
+            return await self._admitted(verb, call)
         except ClientGone:
             raise
         except Exception as error:
-            return self._refused(error, verb, request_id)
+            return self._refused(error, verb, call.request_id)
 
-    async def _admitted(self, verb: Verb, scope: Scope, receive: Receive, request_id: str) -> Answer:
+    async def _admitted(self, verb: Verb, call: Call) -> Answer:
         if self._in_hand > self._waiting_max:
             raise Unavailable("Too many requests are in hand; come back in a moment", code="BUSY")
-        workspace = await self._keyring.workspace(header_of(scope, b"authorization"), header_of(scope, b"x-api-key"))
-        standing = self._quotas.take(workspace.id, verb.access)
+        call.workspace = await self._keyring.workspace(call.header(b"authorization"), call.header(b"x-api-key"))
+        standing = self._quotas.take(call.workspace.id, verb.access)
         if standing is None:
-            return await _routed(verb, Call(scope, receive, request_id, workspace))
+            return await _routed(verb, call)
         if standing.left < 0:
             return _with(render_error(too_many(standing)), standing.headers())
         try:
-            answer = await _routed(verb, Call(scope, receive, request_id, workspace))
+            answer = await _routed(verb, call)
         except ClientGone:
             raise
         except Exception as error:
-            answer = self._refused(error, verb, request_id)
+            answer = self._refused(error, verb, call.request_id)
         return _with(answer, standing.headers())
 
     def _refused(self, error: Exception, verb: Verb, request_id: str) -> Answer:
@@ -105,6 +107,18 @@ class Resource:
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         await self._edge.run(self._verbs.get(scope["method"]), self._refusal, scope, receive, send)
+
+
+class Paths(Router):
+    """The router; a path without places goes straight to its resource, past the patterns of all others."""
+
+    def __init__(self, resources: Mapping[str, Resource], default: ASGIApp) -> None:
+        super().__init__([Route(path, one) for path, one in resources.items()], redirect_slashes=False, default=default)
+        self._plain = {path: one for path, one in resources.items() if "{" not in path}
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        resource = self._plain.get(scope["path"]) if scope["type"] == "http" and not scope.get("root_path") else None
+        await (resource(scope, receive, send) if resource else super().__call__(scope, receive, send))
 
 
 class Nowhere:

@@ -18,7 +18,7 @@ SHORT_CHARS = 255
 def text(fields: Fields, name: str, *, most_chars: int = SHORT_CHARS) -> str | None:
     """Return a text without the blanks around it."""
     value = fields.get(name)
-    if value is None:
+    if value is None or value == "":
         return None
     if not isinstance(value, str):
         raise wrong_type(name, "text", value)
@@ -86,7 +86,7 @@ def seconds_as_ms(fields: Fields, name: str, *, most_s: int) -> int | None:
 def given(fields: Fields, name: str) -> object:
     """Return a field of any type, None if it is blank."""
     value = fields.get(name)
-    return None if isinstance(value, str) and not value.strip() else value
+    return None if value == "" or (isinstance(value, str) and value.isspace()) else value
 
 
 def within(name: str, value: str, most_chars: int) -> str:

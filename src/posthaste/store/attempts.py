@@ -5,6 +5,8 @@
 
 from collections.abc import Collection, Iterable, Mapping, Sequence
 
+from msgspec.structs import asdict
+
 from posthaste.core import row
 from posthaste.store.transaction import Row, Transaction
 
@@ -53,13 +55,9 @@ def _attempt(columns: Row) -> Attempt:
     return Attempt(*columns[:11], bool(columns[11]), bool(columns[12]), *columns[13:])  # type: ignore[call-arg]
 
 
-def _params(attempt: Attempt) -> dict[str, object]:
-    return {name: getattr(attempt, name) for name in _NAMES}
-
-
 def add(tx: Transaction, attempts: Iterable[Attempt]) -> None:
     values = ", ".join(f":{name}" for name in _NAMES)
-    tx.many(f"INSERT INTO attempts ({_COLUMNS}) VALUES ({values})", [_params(one) for one in attempts])
+    tx.many(f"INSERT INTO attempts ({_COLUMNS}) VALUES ({values})", [asdict(one) for one in attempts])
 
 
 def by_ids(tx: Transaction, ids: Collection[str]) -> dict[str, Attempt]:

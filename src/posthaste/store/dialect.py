@@ -6,10 +6,11 @@ are kept, so a statement costs a look-up each time but the first. Nothing here b
 """
 
 import re
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 from functools import lru_cache
 from itertools import chain
+from operator import itemgetter
 from typing import cast
 
 import msgspec
@@ -35,11 +36,11 @@ _ROW = re.compile(r"(?P<head> .* \bVALUES\s* ) \( (?P<row> [^()]* ) \) (?P<tail>
 
 @dataclass(frozen=True, slots=True)
 class Rows:
-    """An INSERT of one row, in the parts from which one of many rows is made; `names` are the row's parameters in order."""
+    """An INSERT of one row, in the parts from which one of many rows is made; `pick` gives a row's values in order."""
 
     head: str
     row: str
-    names: tuple[str, ...]
+    pick: Callable[[Params], tuple[object, ...]]
     tail: str
 
 
@@ -49,7 +50,7 @@ _ROWS_A_STEP = (32, 8, 1)
 
 def steps(rows: Rows, params: Iterable[Params]) -> Iterator[tuple[str, list[object]]]:
     """Return the statements, each with its positional parameters, that together insert all rows in order."""
-    values = [[one[name] for name in rows.names] for one in params]
+    values = [rows.pick(one) for one in params]
     start = 0
     for count in _ROWS_A_STEP:
         while len(values) - start >= count:
@@ -122,7 +123,13 @@ def _rows(sql: str) -> Rows | None:
         return None
     names = [token["name"] for token in _TOKEN.finditer(parts["row"]) if token["name"]]
     row = _TOKEN.sub(lambda token: "?" if token["name"] else token[0], parts["row"])
-    return Rows(parts["head"], f"({row})", tuple(names), parts["tail"])
+    return Rows(parts["head"], f"({row})", _picker(names), parts["tail"])
+
+
+def _picker(names: list[str]) -> Callable[[Params], tuple[object, ...]]:
+    if len(names) > 1:
+        return itemgetter(*names)
+    return lambda params: tuple(params[name] for name in names)
 
 
 def _values(params: Params, name: str) -> list[object]:

@@ -193,6 +193,17 @@ def save_steps(tx: Transaction, messages: Iterable[Message]) -> None:
     )
 
 
+def save_taken(tx: Transaction, messages: Iterable[Message]) -> None:
+    """Write what taking them for an attempt changed: less than a step may change, for every message that is sent."""
+    tx.many(
+        "UPDATE messages SET status = :status, attempts = :attempts, hold = :hold, updated_at = :updated_at WHERE id = :id",
+        [
+            {"id": one.id, "status": one.status, "attempts": one.attempts, "hold": one.hold, "updated_at": one.updated_at}
+            for one in messages
+        ],
+    )
+
+
 def _step_params(message: Message) -> dict[str, object]:
     return {
         "id": message.id,
