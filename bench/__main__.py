@@ -15,7 +15,7 @@ from typing import TypeVar
 import httpx2
 import uvloop
 
-from bench.accepting import accepted, whole_path
+from bench.accepting import accepted, accepted_beside, whole_path
 from bench.idle import accepted_to_called
 from bench.load import free_port, memory_mb, running
 from bench.rates import claim_and_record, lateness
@@ -50,6 +50,10 @@ def sqlite() -> Iterator[tuple[str, Path]]:
 def accept_sqlite() -> Iterator[Figure]:
     with sqlite() as (url, folder), sqlite() as (bare_url, _):
         yield _accepted("accepted/s, api alone, SQLite FULL", url, bare_url, folder, 0.5)
+    with sqlite() as (_, folder), sqlite() as (bare_url, _):
+        ours, bare = accepted_beside(folder, bare_url)
+    beside = f"ratio {ours / bare:.2f}, no target"
+    yield Figure("… sender and sandbox beside it", f"{ours:,.0f}/s", f"bare handler {bare:,.0f}/s", beside, True)
 
 
 def accept_postgres() -> Iterator[Figure]:

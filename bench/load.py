@@ -10,6 +10,8 @@ from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 
+import httpx2
+
 _READY_WITHIN_S = 30
 _SCRIPT = Path(__file__).with_name("post.lua")
 
@@ -49,6 +51,16 @@ def _await_port(process: subprocess.Popen[str], port: int) -> None:
         else:
             return
     raise LoadError("the server did not come up")
+
+
+def until_ready(port: int) -> None:
+    """Wait until a server of ours says that it is ready."""
+    deadline = time.monotonic() + _READY_WITHIN_S
+    with httpx2.Client(trust_env=False, timeout=5) as client:
+        while client.get(f"http://127.0.0.1:{port}/readyz").status_code != 200:
+            if time.monotonic() > deadline:
+                raise LoadError("the server did not become ready")
+            time.sleep(0.1)
 
 
 def posts_per_second(port: int, api_key: str, first_number: int, seconds: int, connections: int = 64) -> tuple[float, int]:
