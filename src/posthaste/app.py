@@ -27,13 +27,18 @@ from posthaste.actions.seals import seal_anew, sealing_key
 from posthaste.api.application import build
 from posthaste.channels.base import Channel
 from posthaste.channels.catalog import KINDS, Tools, make_channels
+from posthaste.channels.fetch import Fetcher, WebFetcher
+from posthaste.channels.fetch_cache import Cache
+from posthaste.channels.fetch_guard import Guard
 from posthaste.channels.http import open_client
 from posthaste.clock import Clock, SystemClock
 from posthaste.core.errors import SettingError, Unavailable
 from posthaste.core.signals import Signal
 from posthaste.ids import Ids
 from posthaste.links import Links
+from posthaste.loops.attaching import Attaching
 from posthaste.loops.checker import Checker
+from posthaste.loops.collector import Collector
 from posthaste.loops.janitor import Janitor
 from posthaste.loops.leases import Leases
 from posthaste.loops.reach import Reach
@@ -86,10 +91,13 @@ class Engine:
         ids: Ids,
         channels: Mapping[str, Channel],
         links: Links,
+        fetcher: Fetcher,
+        cache: Cache,
     ) -> None:
         reach = Reach(links.vault, lambda access: _hook_url(links.public_url, access))
         self.leases = Leases(store, settings, ids.new(clock.now_ms()))
-        self.sender = Sender(store, settings, clock, channels, self.leases, reach, links)
+        attaching = Attaching(store, fetcher, cache, links)
+        self.sender = Sender(store, settings, clock, channels, self.leases, reach, links, attaching)
         self.receiver = Receiver(store, settings, channels, reach)
         rescuer = Rescuer(store, settings, channels, self.leases, reach)
         self.watcher = Watcher(store, settings, channels, reach)
@@ -102,7 +110,8 @@ class Engine:
                 "rescuer": rescuer.run,
                 "receiver": self.receiver.run,
                 "watcher": self.watcher.run,
-                "janitor": Janitor(store, settings).run,
+                "collector": Collector(store, settings, channels, reach, links).run,
+                "janitor": Janitor(store, settings, cache.tidy).run,
             }
         )
 
@@ -146,12 +155,43 @@ def tools(settings: Settings, clock: Clock, client: httpx2.AsyncClient, inbox: L
     )
 
 
-def make_engine(store: Store, settings: Settings, clock: Clock, ids: Ids, client: httpx2.AsyncClient, links: Links) -> Engine:
-    """Make the loops over every channel that there is."""
+def make_engine(
+    store: Store,
+    settings: Settings,
+    clock: Clock,
+    ids: Ids,
+    client: httpx2.AsyncClient,
+    links: Links,
+    *,
+    fetcher: Fetcher | None = None,
+    folder: Path | None = None,
+) -> Engine:
+    """Make the loops over every channel that there is; attachments come through `fetcher`, else the web, into `folder`."""
     inbox = LateInbox()
-    engine = Engine(store, settings, clock, ids, make_channels(tools(settings, clock, client, inbox)), links)
+    channels = make_channels(tools(settings, clock, client, inbox))
+    cache = Cache(
+        folder or settings.data / "attachments",
+        clock.now_ms,
+        keep_ms=settings.attachment_cache_ms,
+        entry_bytes=settings.attachment_max_bytes,
+        most_bytes=settings.attachment_cache_max_bytes,
+    )
+    engine = Engine(store, settings, clock, ids, channels, links, fetcher or web_fetcher(settings), cache)
     inbox.receiver = engine.receiver
     return engine
+
+
+def web_fetcher(settings: Settings) -> Fetcher:
+    """Return what fetches attachments, from where the settings allow."""
+    guard = Guard(allow_private=settings.attachment_allow_private, ports=_ports(settings.attachment_ports))
+    return WebFetcher(guard, most_bytes=settings.attachment_max_bytes, timeout_ms=settings.attachment_timeout_ms)
+
+
+def _ports(written: str) -> frozenset[int]:
+    ports = [one.strip() for one in written.split(",") if one.strip()]
+    if not all(one.isascii() and one.isdecimal() and 0 < int(one) <= 65535 for one in ports):
+        raise SettingError(f"POSTHASTE_ATTACHMENT_PORTS is {written!r}, which is no list of ports")
+    return frozenset(int(one) for one in ports)
 
 
 async def open_vault(store: Store, settings: Settings) -> Vault:

@@ -96,6 +96,20 @@ class Settings:
     poll_every_ms: int = option(60_000, "Between two polls of a device for what its webhooks lost, in ms.", least=100)
     receipts_for_ms: int = option(2 * DAY_MS, "How long receipts of a sent message are polled for, in ms.")
 
+    # Files
+    attachment_max_bytes: int = option(26_214_400, "The largest file that is uploaded, sent or received, in bytes.", least=1024)
+    attachment_timeout_ms: int = option(30_000, "Fetching one attachment from its URL, in ms.", least=1)
+    attachment_allow_private: bool = option(False, "Fetch attachments from private networks, too.")
+    attachment_ports: str = option("", "Ports that attachments are fetched from, by commas; empty: any.")
+    attachment_cache_ms: int = option(3_600_000, "How long a fetched attachment is used for further sends of a line, in ms.")
+    attachment_cache_max_bytes: int = option(1_073_741_824, "The most disk space for fetched attachments, in bytes.")
+    uploads_max: int = option(8, "How many uploads and downloads are in memory at once; more uploads are told to come back.", least=1)
+    upload_timeout_ms: int = option(300_000, "How long a caller may take to upload a file, in ms.", least=1)
+    upload_unused_for_ms: int = option(7 * DAY_MS, "How long an upload is kept that no message has named, in ms.", least=1)
+    upload_used_for_ms: int = option(30 * DAY_MS, "How long an upload is kept after its last message has ended, in ms.")
+    received_files_for_ms: int = option(365 * DAY_MS, "How long files that came in are kept, in ms; 0: for ever.")
+    download_timeout_ms: int = option(120_000, "Fetching a file that came in from its device, in ms.", least=1)
+
 
 OPTIONS = {one.name: one for one in fields(Settings)}
 

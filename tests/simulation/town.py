@@ -6,9 +6,11 @@ phones and the network's notes.
 
 import asyncio
 import logging
+import os
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
+from pathlib import Path
 from random import Random
 from typing import Any
 
@@ -43,6 +45,8 @@ from .trace import Trace
 from .virtual import VirtualClock, VirtualLoop
 from .wire import MACS, OURS, Network, PhoneJournal
 
+#: Nothing is kept on this machine's disk.
+NO_FOLDER = Path(os.devnull)
 LINKS = Links(Vault(["town"]), f"http://{OURS}")
 
 _CALM_AFTER_MS = 1_800_000
@@ -217,7 +221,7 @@ class Town:
         settings = self.plan.settings
         client = open_client(transport=self.network.transport(process))
         ids = Ids(Random(f"{self.plan.seed}/{node.name}/{node.lives}"))
-        node.engine = make_engine(store, settings, self.clock, ids, client, LINKS)
+        node.engine = make_engine(store, settings, self.clock, ids, client, LINKS, folder=NO_FOLDER)
         if node.takes_calls:
             app = build(settings, store, self.clock, ids, node.engine.receiver, node.engine.checker, kinds=KINDS, links=LINKS)
             self.network.door = (app, process)

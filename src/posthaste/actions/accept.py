@@ -14,6 +14,7 @@ from hashlib import blake2b
 
 from posthaste.actions.assign import assign_lines, check_lines, refresh_lanes, refuse_without_line
 from posthaste.actions.draft import Draft, Submission, standing
+from posthaste.actions.files import note_uses, refuse_foreign_files
 from posthaste.actions.match import match_leads
 from posthaste.actions.show import MessageView
 from posthaste.core import schedule
@@ -145,6 +146,7 @@ def _accept_drafts(tx: Transaction, settings: Settings, workspace_id: str, draft
     refuse_without_line(tx, workspace_id, drafts)
     for draft in standing(drafts):
         _set_due(tx.now, draft)
+    refuse_foreign_files(tx, workspace_id, standing(drafts))
     match_leads(tx, workspace_id, drafts)
     _mark_blocked(tx, workspace_id, standing(drafts))
     repeated = _guard(tx, settings, workspace_id, standing(drafts))
@@ -226,6 +228,7 @@ def _insert(tx: Transaction, settings: Settings, workspace_id: str, drafts: list
     made = [_message(tx, settings, draft) for draft in drafts]
     fresh = lines_table.by_ids(tx, {draft.line.id for draft in drafts if draft.line})
     messages.add(tx, made)
+    note_uses(tx, workspace_id, made)
     timeline.add(tx, [entry for draft, message in zip(drafts, made, strict=True) for entry in _story(draft, message)])
     for message in made:
         if message.status == Status.BLOCKED:
@@ -284,7 +287,7 @@ def _message(tx: Transaction, settings: Settings, draft: Draft) -> Message:
         send_fallback=sending.send_fallback,
         fallback_of=None,
         fallback_message_id=None,
-        attachments=(),
+        attachments=sending.attachments,
         crm=lead.crm,
         sent_at=None,
         delivered_at=None,

@@ -7,6 +7,7 @@ then on; whoever asks us to stop is heard before anything else can leave.
 from collections.abc import Collection
 
 from posthaste.actions.auto_reply import answer_help
+from posthaste.actions.files import note_inbound
 from posthaste.actions.optout import opt_in, opt_out
 from posthaste.actions.ready import look_again
 from posthaste.core.addresses import is_email
@@ -53,6 +54,7 @@ def take_inbound(tx: Transaction, settings: Settings, access: Access, inbound: I
     received = _received(tx, access, inbound, line, lead)
     messages.add(tx, [received])
     timeline.add(tx, [NewEntry(access.workspace_id, received.id, Code.RECEIVED, _facts(received))])
+    note_inbound(tx, access.workspace_id, received.id, access.device_id, inbound.files)
     conversations.note_written(tx, access.workspace_id, inbound.address, line.id, inbound.at)
     tx.wake("inbound")
     _heed(tx, settings, access, inbound, received)

@@ -10,6 +10,7 @@ from posthaste.api.calls import Verb
 from posthaste.api.checks import Checks
 from posthaste.api.docs import DocsRoutes, openapi
 from posthaste.api.edge import Edge, Nowhere, Paths, Resource
+from posthaste.api.files import FileRoutes
 from posthaste.api.health import HealthRoutes
 from posthaste.api.hooks import HookRoutes, Hooks
 from posthaste.api.keyring import Keyring
@@ -63,6 +64,7 @@ def verbs(
         *HookRoutes(hooks, settings.body_max_bytes).verbs(),
         *LineRoutes(settings, store, clock, setting, checks).verbs(),
         *AvailabilityRoutes(settings, store, checks).verbs(),
+        *FileRoutes(settings, store, links).verbs(),
         *HealthRoutes(store, is_ready).verbs(),
         *DocsRoutes(openapi(setting.kinds)).verbs(),
     ]

@@ -11,7 +11,7 @@ from urllib.parse import urlsplit
 from posthaste.api.fields import Fields, flag, foreign_id, given, own_id, said, text, verbatim, within
 from posthaste.api.parse_timing import parse_timing
 from posthaste.core.addresses import normalise_email, normalise_phone
-from posthaste.core.errors import Refused, shown
+from posthaste.core.errors import Refused
 from posthaste.core.messages import CrmIds, MessageType, Sending
 from posthaste.core.workspaces import Workspace
 
@@ -81,7 +81,7 @@ def parse_sending(fields: Fields, content: Content, workspace: Workspace) -> Sen
             code="NO_RECIPIENT",
         )
     send_fallback = _send_fallback(fields)
-    sending = Sending(
+    return Sending(
         text=content.text,
         message_type=content.message_type,
         phone=recipient.phone,
@@ -102,8 +102,6 @@ def parse_sending(fields: Fields, content: Content, workspace: Workspace) -> Sen
         attachment_names=content.attachment_names,
         unknown_fields=_unknown(fields),
     )
-    _refuse_attachments(content)
-    return sending
 
 
 def _message_type(fields: Fields) -> MessageType:
@@ -135,9 +133,10 @@ def _url(value: object) -> str:
 def _is_web_address(value: str) -> bool:
     try:
         parts = urlsplit(value)
+        # A password in it would be shown with the message and never be sent: what is fetched carries no credentials.
+        return parts.scheme in ("http", "https") and bool(parts.hostname) and "@" not in parts.netloc
     except ValueError:  # an unclosed bracket in the host
         return False
-    return parts.scheme in ("http", "https") and bool(parts.hostname)
 
 
 def _names(fields: Fields) -> tuple[str, ...]:
@@ -196,9 +195,3 @@ def _unknown(fields: Fields) -> tuple[str, ...]:
         return ()
     unknown = [name[:_UNKNOWN_FIELD_CHARS] for name in fields if name not in FIELDS]
     return tuple(unknown[:_UNKNOWN_FIELDS_KEPT])
-
-
-def _refuse_attachments(content: Content) -> None:
-    # Last, so that every other mistake is told first; never dropped, or "see the attached offer" would go out alone.
-    if content.attachment_urls:
-        raise Refused(f"attachmentUrls cannot be sent yet: {shown(content.attachment_urls[0])}", code="ATTACHMENTS_NOT_SUPPORTED")

@@ -64,6 +64,12 @@ class Sending:
     attachment_names: tuple[str, ...] = ()
     unknown_fields: tuple[str, ...] = ()
 
+    @property
+    def attachments(self) -> tuple[tuple[str, str | None], ...]:
+        """Return the attachments as (URL, name); names pair up by position."""
+        names = (*self.attachment_names, *("" for _ in self.attachment_urls))
+        return tuple((url, name or None) for url, name in zip(self.attachment_urls, names, strict=False))
+
 
 class Message(Row, frozen=True):
     """A row of `messages`, its columns in the table's order.

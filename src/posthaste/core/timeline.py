@@ -50,6 +50,9 @@ class Code(StrEnum):
     OPTED_OUT = "opted_out"
     OPTED_IN = "opted_in"
     HELP_ANSWERED = "help_answered"
+    FILE_FETCHED = "file_fetched"
+    FILE_STORED = "file_stored"
+    FILE_LOST = "file_lost"
 
 
 @dataclass(frozen=True, slots=True)
@@ -99,6 +102,9 @@ _SAYS: Mapping[Code, str] = {
     Code.OPTED_OUT: "The person opted out; messages that were cancelled: {cancelled}.",
     Code.OPTED_IN: "The person may be written to again.",
     Code.HELP_ANSWERED: "It answers the person's question for help (message {asked}).",
+    Code.FILE_FETCHED: "Attachment {name} is ready: {mediaType}, {size} bytes ({source}).",
+    Code.FILE_STORED: "The file {name} that came with it is here: {mediaType}, {size} bytes.",
+    Code.FILE_LOST: "A file that came with it could not be fetched from the device ({why}); it is not tried again.",
 }
 
 

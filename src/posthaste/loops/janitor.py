@@ -6,6 +6,7 @@ from typing import Concatenate, ParamSpec
 
 from posthaste.actions.delete_line import clear_deleted_lines
 from posthaste.actions.expire import expire
+from posthaste.actions.files import sweep_files
 from posthaste.actions.sweep import sweep
 from posthaste.settings import Settings
 from posthaste.store.base import Store
@@ -20,14 +21,17 @@ _ROUNDS = 100
 class Janitor:
     """The sweeping loop of one process."""
 
-    def __init__(self, store: Store, settings: Settings) -> None:
-        self._store, self._settings = store, settings
+    def __init__(self, store: Store, settings: Settings, tidy: Callable[[], None]) -> None:
+        """`tidy` cleans up this machine's disk."""
+        self._store, self._settings, self._tidy = store, settings, tidy
 
     async def run(self) -> None:
         while True:
             await self._exhaust(expire)
             await self._exhaust(clear_deleted_lines)
             await self._exhaust(sweep, self._settings)
+            await self._exhaust(sweep_files, self._settings)
+            self._tidy()
             await asyncio.sleep(_EVERY_S)
 
     async def _exhaust(self, duty: Callable[Concatenate[Transaction, P], bool], *args: P.args, **kwargs: P.kwargs) -> None:

@@ -21,6 +21,7 @@ from posthaste.core.outcomes import Deferred, Outcome, Rejected
 from posthaste.links import Links
 from posthaste.loops.addressing import Addressing
 from posthaste.loops.alarm import Alarm
+from posthaste.loops.attaching import Attaching, unable
 from posthaste.loops.leases import Leases
 from posthaste.loops.orders import order_of
 from posthaste.loops.reach import Reach
@@ -44,9 +45,10 @@ class Sender:
         leases: Leases,
         reach: Reach,
         links: Links,
+        attaching: Attaching,
     ) -> None:
         self._store, self._settings, self._clock, self._channels, self._leases = store, settings, clock, channels, leases
-        self._reach, self._links = reach, links
+        self._reach, self._links, self._attaching = reach, links, attaching
         self._alarm = Alarm(store, "ready")
         self._addressing = Addressing(store, settings, channels, reach)
         self._hands: Gatherer[Handing, bool] = Gatherer(self._hand_all, settings.batch_max)
@@ -105,11 +107,20 @@ class Sender:
 
     async def _deliver(self, one: Claimed) -> Report | None:
         """Return what is to be recorded; None if the hand-over was not made."""
+        channel = self._channels[one.access.channel]
+        if refusal := unable(one.message, channel.kind):
+            return await self._reported(one, refusal)
         found = await self._addressing.resolve(one)
         if isinstance(found, Report):
             return found
-        channel, device = self._channels[one.access.channel], self._reach(one.access)
-        order = order_of(one, found, (), self._links)
+        attached = await self._attaching.files_of(one)
+        if isinstance(attached, Deferred | Rejected):
+            return await self._reported(one, attached)
+        with attached as files:
+            return await self._prepare(one, channel, order_of(one, found, files, self._links))
+
+    async def _prepare(self, one: Claimed, channel: Channel, order: Order) -> Report | None:
+        device = self._reach(one.access)
         target = await channel.prepare(device, order)
         if isinstance(target, Deferred | Rejected):
             return await self._reported(one, target)
