@@ -55,9 +55,13 @@ def _attempt(columns: Row) -> Attempt:
     return Attempt(*columns[:11], bool(columns[11]), bool(columns[12]), *columns[13:])  # type: ignore[call-arg]
 
 
+def _params(attempt: Attempt) -> dict[str, object]:
+    return asdict(attempt) | {"occupies": int(attempt.occupies), "opened": int(attempt.opened)}
+
+
 def add(tx: Transaction, attempts: Iterable[Attempt]) -> None:
     values = ", ".join(f":{name}" for name in _NAMES)
-    tx.many(f"INSERT INTO attempts ({_COLUMNS}) VALUES ({values})", [asdict(one) for one in attempts])
+    tx.many(f"INSERT INTO attempts ({_COLUMNS}) VALUES ({values})", [_params(one) for one in attempts])
 
 
 def by_ids(tx: Transaction, ids: Collection[str]) -> dict[str, Attempt]:
@@ -130,25 +134,26 @@ def save(tx: Transaction, attempts: Iterable[Attempt]) -> None:
             looks = :looks, started_at = :started_at, finished_at = :finished_at
         WHERE id = :id
         """,
-        [{name: getattr(one, name) for name in _CHANGING} for one in attempts],
+        [_changing(one) for one in attempts],
     )
 
 
-_CHANGING = [
-    "id",
-    "state",
-    "outcome",
-    "detail",
-    "owner",
-    "lease_until",
-    "occupies",
-    "opened",
-    "external_id",
-    "arrives_until",
-    "looks",
-    "started_at",
-    "finished_at",
-]
+def _changing(attempt: Attempt) -> dict[str, object]:
+    return {
+        "id": attempt.id,
+        "state": attempt.state,
+        "outcome": attempt.outcome,
+        "detail": attempt.detail,
+        "owner": attempt.owner,
+        "lease_until": attempt.lease_until,
+        "occupies": int(attempt.occupies),
+        "opened": int(attempt.opened),
+        "external_id": attempt.external_id,
+        "arrives_until": attempt.arrives_until,
+        "looks": attempt.looks,
+        "started_at": attempt.started_at,
+        "finished_at": attempt.finished_at,
+    }
 
 
 def renew(tx: Transaction, owner: str, ids: Collection[str], lease_until: int) -> int:
