@@ -13,12 +13,14 @@ NUMBER_COUNT = 100
 
 ANSWER_LATE_MS = 2_000
 ARRIVE_LATE_MS = 5_000
+SMS_SENT_AFTER_MS = 20
 DELIVERED_AFTER_MS = 50
 READ_AFTER_MS = 150
 REPLY_AFTER_MS = 1_000
 
 NOT_REGISTERED = 22
 SEND_FAILED = 25
+NO_NETWORK = "RESULT_ERROR_GENERIC_FAILURE"
 
 
 class Script(StrEnum):
@@ -47,7 +49,10 @@ class Answer(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Course:
-    """How one send to a number goes; the defaults are those of a phone that gets its texts and is never looked at."""
+    """How one send to a number goes; the defaults are those of a phone that gets its texts and is never looked at.
+
+    `error` is iMessage's, `failure` the mobile network's. `sms` is how a text message goes, where that is another story.
+    """
 
     says: str
     answer: Answer = Answer.OK
@@ -57,6 +62,8 @@ class Course:
     receipt_first: bool = False
     is_read: bool = False
     reply: str | None = None
+    failure: str = ""
+    sms: "Course | None" = None
 
 
 COURSES: dict[Script, Course] = {
@@ -68,6 +75,7 @@ COURSES: dict[Script, Course] = {
         on_imessage=False,
         error=NOT_REGISTERED,
         receipts=0,
+        sms=Course("Delivered as a text message."),
     ),
     Script.UNREACHABLE: Course(
         "Not on iMessage, and a text message fails too.",
@@ -75,6 +83,7 @@ COURSES: dict[Script, Course] = {
         on_imessage=False,
         error=NOT_REGISTERED,
         receipts=0,
+        sms=Course("The mobile network cannot deliver it.", receipts=0, failure=NO_NETWORK),
     ),
     Script.HANGUP: Course("Takes the text, then the connection dies without an answer.", answer=Answer.HANGUP),
     Script.LATE: Course("Answers 504 after two seconds; the text arrives five seconds after that.", answer=Answer.TIMEOUT),
@@ -97,6 +106,12 @@ def script_of(address: str) -> Script:
 
 def course_of(address: str) -> Course:
     return COURSES[script_of(address)]
+
+
+def sms_course_of(number: str) -> Course:
+    """Return how a text message to a number goes; nobody can tell that one was read."""
+    course = course_of(number)
+    return course.sms or course
 
 
 def scripted_numbers() -> list[tuple[str, Script]]:
