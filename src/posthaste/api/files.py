@@ -2,7 +2,6 @@
 
 import asyncio
 from collections.abc import Callable
-from dataclasses import dataclass, field
 from typing import Concatenate, ParamSpec
 from urllib.parse import quote
 
@@ -24,27 +23,13 @@ P = ParamSpec("P")
 _NAME_CHARS = 255
 
 
-@dataclass(slots=True)
-class _Places:
-    """How many files this process may have in memory for callers."""
-
-    most: int
-    used: int = 0
-
-
-@dataclass(frozen=True, slots=True)
 class FileRoutes:
-    """What the routes of files need."""
+    """The routes of files; so many of them are in memory at once as the settings allow."""
 
-    settings: Settings
-    store: Store
-    links: Links
-    uploads: _Places = field(init=False)
-    downloads: asyncio.Semaphore = field(init=False)
-
-    def __post_init__(self) -> None:
-        object.__setattr__(self, "uploads", _Places(self.settings.uploads_max))
-        object.__setattr__(self, "downloads", asyncio.Semaphore(self.settings.uploads_max))
+    def __init__(self, settings: Settings, store: Store, links: Links) -> None:
+        self._settings, self._store, self._links = settings, store, links
+        self._uploads = 0
+        self._downloads = asyncio.Semaphore(settings.uploads_max)
 
     def verbs(self) -> list[Verb]:
         return [
@@ -55,25 +40,25 @@ class FileRoutes:
 
     async def upload(self, call: Call) -> Answer:
         """Keep a file; its address can then be named in `attachmentUrls`."""
-        if self.uploads.used >= self.uploads.most:
+        if self._uploads >= self._settings.uploads_max:
             raise Unavailable("Too many uploads are under way; come back in a moment", code="BUSY")
-        self.uploads.used += 1
+        self._uploads += 1
         try:
             return await self._upload(call)
         finally:
-            self.uploads.used -= 1
+            self._uploads -= 1
 
     async def _upload(self, call: Call) -> Answer:
-        settings, content_type = self.settings, call.header(b"content-type")
+        settings, content_type = self._settings, call.header(b"content-type")
         name = within("name", call.query().get("name", "").strip(), _NAME_CHARS) or None
         body = await self._body(call, settings.attachment_max_bytes + (FORM_BYTES if is_form(content_type) else 0))
         found = parse_upload(body, content_type, name, settings.attachment_max_bytes)
-        stored = await self.store.write(upload, settings, call.workspace.id, found.name, found.kind, found.content)
+        stored = await self._store.write(upload, settings, call.workspace.id, found.name, found.kind, found.content)
         return Answer(201, {"success": True, "attachment": self._document(stored)})
 
     async def _body(self, call: Call, most_bytes: int) -> bytes:
         try:
-            async with asyncio.timeout(self.settings.upload_timeout_ms / 1000):
+            async with asyncio.timeout(self._settings.upload_timeout_ms / 1000):
                 return await call.body(most_bytes)
         except TimeoutError:
             raise Refused("The upload took too long", code="UPLOAD_TOO_SLOW", status=408) from None
@@ -87,19 +72,19 @@ class FileRoutes:
     async def fetch(self, call: Call) -> Answer:
         """Give a file to whoever has its link: providers have no key."""
         file_id = call.path("id")
-        if not (is_id(file_id) and self.links.may_fetch(file_id, call.path("signature"))):
+        if not (is_id(file_id) and self._links.may_fetch(file_id, call.path("signature"))):
             raise NotFound("File not found", code="FILE_NOT_FOUND")
         return await self._opened(open_any, file_id)
 
     async def _opened(self, action: Callable[Concatenate[Transaction, P], Opened], *args: P.args, **kwargs: P.kwargs) -> Answer:
-        async with self.downloads:
-            opened = await self.store.read(action, *args, **kwargs)
+        async with self._downloads:
+            opened = await self._store.read(action, *args, **kwargs)
         return Answer(200, opened.content, _headers(opened.file), _media_type(opened.file).encode())
 
     def _document(self, file: StoredFile) -> dict[str, object]:
         return {
             "_id": file.id,
-            "url": upload_url(self.links.public_url, file.id, file.name),
+            "url": upload_url(self._links.public_url, file.id, file.name),
             "name": file.name,
             "mediaType": file.media_type,
             "size": file.size,
