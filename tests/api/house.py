@@ -17,6 +17,7 @@ from posthaste.actions.hand import Handing, hand
 from posthaste.actions.health import note_health
 from posthaste.actions.keys import make_key
 from posthaste.actions.lines import NewLine, add_line
+from posthaste.actions.receive import receive
 from posthaste.actions.record import Report, record
 from posthaste.actions.show import LineView
 from posthaste.actions.workspaces import make_workspace
@@ -25,6 +26,7 @@ from posthaste.channels.catalog import KINDS
 from posthaste.core.hooks import Heard, HookCall
 from posthaste.core.outcomes import Accepted, Outcome
 from posthaste.core.reachability import LineHealth, Looked, Reachability, conclude
+from posthaste.core.signals import Inbound, Signal
 from posthaste.core.workspaces import Workspace
 from posthaste.ids import Ids
 from posthaste.links import Links
@@ -148,6 +150,23 @@ class House:
         workspace = await self.store.write(make_workspace, "Other")
         return workspace, (await self.store.write(make_key, workspace.id, "other")).key
 
+    async def report(self, signal: Signal, line: int = 0) -> None:
+        """Take in what a device reports."""
+        device_id = self.lines[line].device.id
+        await self.store.write(receive, self.settings, device_id, [signal], "a webhook")
+
+    async def person_writes(self, address: str, text: str, line: int = 0) -> str:
+        """Let a person write to a line; return the message's id."""
+        guid = f"in-{address}-{self.clock.now}-{text}"
+        await self.report(Inbound(guid, self.clock.now, address, text, self.clock.now), line)
+        return str(await self.store.read(_id_of, guid))
+
+    async def add_line(self, message_type: str, **changes: Any) -> LineView:
+        """Add one more line of any type, that is up."""
+        made = await _line(self.store, self.settings, self.workspace, len(self.lines), message_type=message_type, **changes)
+        self.lines.append(made)
+        return made
+
     async def restrict(self, reason: str) -> None:
         """Let the workspace take no more writes."""
         await self.store.write(_restrict, self.workspace.id, reason)
@@ -161,6 +180,12 @@ def _count(tx: Transaction, table: str) -> int:
     row = tx.one(f"SELECT count(*) FROM {table}")
     assert row is not None
     return int(row[0])
+
+
+def _id_of(tx: Transaction, external_id: str) -> str:
+    row = tx.one("SELECT id FROM messages WHERE external_id = :id", {"id": external_id})
+    assert row is not None
+    return str(row[0])
 
 
 def _restrict(tx: Transaction, workspace_id: str, reason: str) -> None:
@@ -207,15 +232,16 @@ async def house(
         await store.close()
 
 
-async def _line(store: Store, settings: Settings, workspace: Workspace, number: int) -> LineView:
-    new = NewLine(
-        channel="bluebubbles",
-        message_type="imessage",
-        url=f"http://127.0.0.1:{9000 + number}",
-        secret="secret",
-        phone=f"+1646223092{number}",
-        device_gap_ms=0,
-    )
+async def _line(store: Store, settings: Settings, workspace: Workspace, number: int, **changes: Any) -> LineView:
+    fields = {
+        "channel": "bluebubbles",
+        "message_type": "imessage",
+        "url": f"http://127.0.0.1:{9000 + number}",
+        "secret": "secret",
+        "phone": f"+1646223092{number}",
+        "device_gap_ms": 0,
+    }
+    new = NewLine(**{**fields, **changes})
     line = await store.write(add_line, settings, workspace.id, new)
     await store.write(note_health, settings, line.device.id, is_up=True, detail="", options={}, cursor=None)
     return line

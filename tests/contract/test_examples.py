@@ -1,7 +1,8 @@
 """Every documented example, run through the application: the files in `examples` say what is asked and what must be answered.
 
 Bodies are compared key by key: nothing may be missing and nothing may be added. `$id`, `$instant` and `$text` stand for any value
-of that shape; `$line`, `$lead`, `$earlier` and `$workspace` for the ids of what the example was given.
+of that shape; `$line`, `$lead`, `$earlier`, `$reply`, `$blocked`, `$sms` and `$workspace` for the ids of what the example was
+given.
 """
 
 import asyncio
@@ -15,8 +16,10 @@ import httpx2
 import pytest
 
 from api.house import House, house, run
+from posthaste.actions.contacts import block
 from posthaste.actions.health import note_health
 from posthaste.core.outcomes import Outcome, Refusal, Rejected
+from posthaste.core.signals import Reaction, Typing
 
 FILES = sorted((Path(__file__).parent / "examples").glob("*.json"))
 SHAPES = {
@@ -62,6 +65,12 @@ async def prepare(it: House, given: Mapping[str, Any]) -> dict[str, str]:
         for line in it.lines:
             await it.store.write(note_health, it.settings, line.device.id, is_up=False, detail="gone", options={}, cursor=None)
             await it.store.write(note_health, it.settings, line.device.id, is_up=False, detail="gone", options={}, cursor=None)
+    await what_people_did(it, given, names)
+    for address in given.get("blocked", []):
+        entry, _ = await it.store.write(block, it.workspace.id, [address], "given")
+        names["$blocked"] = entry.id
+    if given.get("sms"):
+        names["$sms"] = (await it.add_line("sms")).line.id
     it.answers.on_imessage |= set(given.get("on_imessage", []))
     it.answers.why_not, it.answers.is_exhausted = given.get("why_not", ""), given.get("exhausted", False)
     it.answers.failures = tuple(given.get("failures", []))
@@ -71,8 +80,20 @@ async def prepare(it: House, given: Mapping[str, Any]) -> dict[str, str]:
     return names
 
 
+async def what_people_did(it: House, given: Mapping[str, Any], names: dict[str, str]) -> None:
+    """Let people write, react, or begin to write."""
+    for reply in given.get("replies", []):
+        it.clock.now += 60_000
+        names["$reply"] = await it.person_writes(reply["from"], reply["text"])
+    if "reaction" in given:
+        answered = f"guid-{names['$earlier']}"
+        await it.report(Reaction("r-1", 1, given["reaction"]["from"], answered, given["reaction"]["kind"], it.clock.now))
+    if "typing" in given:
+        await it.report(Typing(given["typing"], is_typing=True))
+
+
 async def ask(it: House, request: Mapping[str, Any], given: Mapping[str, Any], names: Mapping[str, str]) -> httpx2.Response:
-    is_sent = given.get("sender") and request["method"] == "POST"
+    is_sent = given.get("sender") and (request["method"], request["path"]) == ("POST", "/api/messages")
     headers = {**it.auth, **({"Prefer": "wait=20"} if is_sent else {}), **request.get("headers", {})}
     content = request["raw"].encode() if "raw" in request else None
     if "body" in request:

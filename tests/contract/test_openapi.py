@@ -68,6 +68,12 @@ DOCUMENT = [
     "validUntil",
     "createdAt",
     "updatedAt",
+    # And what the hosted product's documents do not have.
+    "replyTo",
+    "subject",
+    "html",
+    "segments",
+    "reactions",
 ]
 
 # Codes of errors that only the command line meets.

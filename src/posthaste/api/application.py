@@ -8,8 +8,11 @@ from posthaste.api.availability import AvailabilityRoutes
 from posthaste.api.batch import accepting
 from posthaste.api.calls import Verb
 from posthaste.api.checks import Checks
+from posthaste.api.contacts import ContactRoutes
+from posthaste.api.conversations import ConversationRoutes
 from posthaste.api.docs import DocsRoutes, openapi
 from posthaste.api.edge import Edge, Nowhere, Paths, Resource
+from posthaste.api.fallback import FallbackRoutes
 from posthaste.api.files import FileRoutes
 from posthaste.api.health import HealthRoutes
 from posthaste.api.hooks import HookRoutes, Hooks
@@ -18,6 +21,7 @@ from posthaste.api.lines import LineRoutes
 from posthaste.api.messages import MessageRoutes
 from posthaste.api.parse_line import Setting
 from posthaste.api.quotas import Quotas
+from posthaste.api.replies import ReplyRoutes
 from posthaste.api.watch import Watch
 from posthaste.clock import Clock
 from posthaste.core.channels import Kind
@@ -63,6 +67,10 @@ def verbs(
         *MessageRoutes(settings, store, accepting(store, settings), Watch(store)).verbs(),
         *HookRoutes(hooks, settings.body_max_bytes).verbs(),
         *LineRoutes(settings, store, clock, setting, checks).verbs(),
+        *ReplyRoutes(store).verbs(),
+        *ConversationRoutes(settings, store).verbs(),
+        *ContactRoutes(settings, store).verbs(),
+        *FallbackRoutes(settings, store).verbs(),
         *AvailabilityRoutes(settings, store, checks).verbs(),
         *FileRoutes(settings, store, links).verbs(),
         *HealthRoutes(store, is_ready).verbs(),

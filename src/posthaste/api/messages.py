@@ -4,6 +4,7 @@ from dataclasses import dataclass
 
 from posthaste.actions.accept import Submission, check_lines
 from posthaste.actions.cancel import cancel
+from posthaste.actions.fallback_config import workspace_of
 from posthaste.actions.show import message_view, message_views, timeline_of
 from posthaste.api.batch import Batch
 from posthaste.api.bodies import read_object
@@ -11,8 +12,9 @@ from posthaste.api.calls import Access, Answer, Call, Verb
 from posthaste.api.fields import Fields, not_an_id
 from posthaste.api.headers import parse_idempotency_key, parse_preference
 from posthaste.api.parse_filters import parse_selection
-from posthaste.api.parse_sending import Content, parse_content, parse_sending
+from posthaste.api.parse_sending import Content, asks_for_fallback, parse_content, parse_sending
 from posthaste.api.render_message import render_message
+from posthaste.api.render_page import render_pagination
 from posthaste.api.render_sending import render_sending
 from posthaste.api.render_timeline import render_timeline
 from posthaste.api.watch import Watch
@@ -56,8 +58,12 @@ class MessageRoutes:
         return render_sending(taken.acceptance, view, wish, unknown_as_failed=settings.unknown_as_failed)
 
     async def _parsed(self, call: Call, fields: Fields, content: Content) -> Sending:
+        workspace = call.workspace
+        if asks_for_fallback(fields) and not workspace.fallback.is_configured:
+            # What the key remembers of its workspace may be a moment old.
+            workspace = await self.store.read(workspace_of, workspace.id)
         try:
-            return parse_sending(fields, content, call.workspace)
+            return parse_sending(fields, content, workspace)
         except Refused:
             # Where several things are wrong, that no line can carry the message is told first.
             await self.store.read(check_lines, call.workspace.id, content.message_type, content.from_line_id)
@@ -67,12 +73,7 @@ class MessageRoutes:
         chosen = parse_selection(call.query())
         views, total = await self.store.read(message_views, call.workspace.id, chosen.filters, chosen.page, chosen.limit)
         is_failed = self.settings.unknown_as_failed
-        pagination = {
-            "page": chosen.page,
-            "limit": chosen.limit,
-            "totalCount": total,
-            "totalPages": -(-total // chosen.limit),
-        }
+        pagination = render_pagination(chosen.page, chosen.limit, total)
         messages = [render_message(view, unknown_as_failed=is_failed) for view in views]
         return Answer(200, {"messages": messages, "pagination": pagination})
 

@@ -1,4 +1,4 @@
-"""The query of `GET /api/messages`: which messages, and which page of them."""
+"""The query of `GET /api/messages`: which messages, and which page of them. Other lists have their pages read here, too."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -14,6 +14,7 @@ LIMIT_AT_MOST = 200
 PAGE_AT_MOST = 1_000_000
 STATUSES = ("scheduled", "queued", "pending", *(status.value for status in Status if status is not Status.WAITING))
 """What a caller may filter by: the statuses of a document."""
+DIRECTIONS = ("sent", "received")
 
 
 @dataclass(frozen=True, slots=True)
@@ -26,9 +27,7 @@ class Selection:
 
 
 def parse_selection(query: Mapping[str, str]) -> Selection:
-    for name, value in query.items():
-        if "\0" in value:
-            raise Refused(f"{shown(name)[1:-1]} contains a NUL character", code="INVALID_CHARACTER")
+    refuse_nul(query)
     filters = MessageFilters(
         status=_status(query),
         lead_id=own_id(query, "leadId"),
@@ -36,9 +35,29 @@ def parse_selection(query: Mapping[str, str]) -> Selection:
         batch_id=text(query, "batchId"),
         created_from=_instant(query, "from"),
         created_to=_instant(query, "to"),
+        direction=_direction(query),
     )
+    return Selection(filters, *parse_page(query))
+
+
+def parse_page(query: Mapping[str, str]) -> tuple[int, int]:
+    """Return which page of how many entries."""
     page = _count(query, "page", unless_given=1, most=PAGE_AT_MOST)
-    return Selection(filters, page, _count(query, "limit", unless_given=LIMIT_UNLESS_GIVEN, most=LIMIT_AT_MOST))
+    return page, _count(query, "limit", unless_given=LIMIT_UNLESS_GIVEN, most=LIMIT_AT_MOST)
+
+
+def refuse_nul(query: Mapping[str, str]) -> None:
+    """Refuse a character that the database does not take."""
+    for name, value in query.items():
+        if "\0" in value:
+            raise Refused(f"{shown(name)[1:-1]} contains a NUL character", code="INVALID_CHARACTER")
+
+
+def _direction(query: Mapping[str, str]) -> str | None:
+    found = text(query, "direction")
+    if found is not None and found not in DIRECTIONS:
+        raise Refused(f"direction must be one of {', '.join(DIRECTIONS)}, got {shown(found)}", code="INVALID_CHOICE")
+    return found
 
 
 def _status(query: Mapping[str, str]) -> str | None:

@@ -8,6 +8,7 @@ for the lines before it passes that error on. Nothing is read from the database 
 from dataclasses import dataclass
 from urllib.parse import urlsplit
 
+from posthaste.actions.fallback_config import no_fallback
 from posthaste.api.fields import Fields, flag, foreign_id, given, own_id, said, text, verbatim, within
 from posthaste.api.parse_timing import parse_timing
 from posthaste.core.addresses import normalise_email, normalise_phone
@@ -28,7 +29,7 @@ FIELDS = frozenset(
         *("message", "messageType", "recipientPhone", "recipientEmail", "recipientName", "fromLineId", "leadId"),
         *(*_PHONES, *_EMAILS, "scheduledDate", "validUntil", "timezone", "sendWindowStart", "sendWindowEnd"),
         *("allowedDaysOfWeek", "sendFallbackSmsOnFailed", "batchId", "attachmentUrls", "attachmentNames"),
-        *("ghlContactId", "ghlLocationId", "hsContactId", "hsPortalId", "contactOwnerEmail"),
+        *("ghlContactId", "ghlLocationId", "hsContactId", "hsPortalId", "contactOwnerEmail", "subject", "html"),
     )
 )
 """Every field that is read; others are listed in the timeline and else ignored."""
@@ -43,6 +44,8 @@ class Content:
     from_line_id: str | None
     attachment_urls: tuple[str, ...]
     attachment_names: tuple[str, ...]
+    subject: str | None = None
+    html: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,7 +69,8 @@ def parse_content(fields: Fields, message_max_chars: int) -> Content:
         raise Refused("Message and attachmentUrls cannot both be empty", code="MESSAGE_EMPTY")
     message_type = _message_type(fields)
     urls = _urls(attachments)
-    return Content(written or "", message_type, own_id(fields, "fromLineId"), urls, _names(fields))
+    subject, html = _letter(fields, message_type, message_max_chars)
+    return Content(written or "", message_type, own_id(fields, "fromLineId"), urls, _names(fields), subject, html)
 
 
 def parse_sending(fields: Fields, content: Content, workspace: Workspace) -> Sending:
@@ -80,10 +84,12 @@ def parse_sending(fields: Fields, content: Content, workspace: Workspace) -> Sen
             "Either recipientEmail or recipientPhone is required (in body or on the lead when leadId is provided).",
             code="NO_RECIPIENT",
         )
-    send_fallback = _send_fallback(fields)
+    send_fallback = _send_fallback(fields, workspace)
     return Sending(
         text=content.text,
         message_type=content.message_type,
+        subject=content.subject,
+        html=content.html,
         phone=recipient.phone,
         email=recipient.email,
         name=text(fields, "recipientName"),
@@ -102,6 +108,13 @@ def parse_sending(fields: Fields, content: Content, workspace: Workspace) -> Sen
         attachment_names=content.attachment_names,
         unknown_fields=_unknown(fields),
     )
+
+
+def _letter(fields: Fields, message_type: MessageType, message_max_chars: int) -> tuple[str | None, str | None]:
+    """Return the subject and the HTML part that only an e-mail has; for other types they are no mistake and not used."""
+    subject = text(fields, "subject")
+    html = verbatim(fields, "html", most_chars=message_max_chars)
+    return (subject, html) if message_type is MessageType.EMAIL else (None, None)
 
 
 def _message_type(fields: Fields) -> MessageType:
@@ -171,15 +184,16 @@ def _email(fields: Fields, name: str) -> str | None:
     return None if written is None else normalise_email(written, name)
 
 
-def _send_fallback(fields: Fields) -> bool:
-    # Until a workspace can configure a fallback line there is none, and asking for one is refused, not forgotten.
-    if flag(fields, "sendFallbackSmsOnFailed"):
-        raise Refused(
-            "sendFallbackSmsOnFailed is true but fallback SMS is not configured. Configure fallback in workspace"
-            " settings (Settings → Fallback) or set sendFallbackSmsOnFailed to false.",
-            code="FALLBACK_NOT_CONFIGURED",
-        )
-    return False
+def asks_for_fallback(fields: Fields) -> bool:
+    """Tell whether a request may need to know if its workspace has a fallback."""
+    return fields.get("sendFallbackSmsOnFailed") is True
+
+
+def _send_fallback(fields: Fields, workspace: Workspace) -> bool:
+    is_asked = flag(fields, "sendFallbackSmsOnFailed") or False
+    if is_asked and not workspace.fallback.is_configured:
+        raise no_fallback()
+    return is_asked
 
 
 _NO_CRM = CrmIds()

@@ -4,8 +4,9 @@ out.
 
 from posthaste.actions.show import MessageView
 from posthaste.core.lifecycle import Status
-from posthaste.core.messages import Message
+from posthaste.core.messages import Message, MessageType
 from posthaste.core.schedule import render_instant
+from posthaste.core.segments import segments_of
 from posthaste.core.windows import Window
 
 OUTCOME_UNKNOWN = "OUTCOME_UNKNOWN"
@@ -31,6 +32,7 @@ def render_message(view: MessageView, *, unknown_as_failed: bool) -> Document:
     _add(document, _timing(view))
     _add(document, _outcome(message, unknown_as_failed=unknown_as_failed))
     _add(document, _links(message))
+    _add(document, _extras(message))
     document["createdAt"] = render_instant(message.created_at)
     document["updatedAt"] = render_instant(message.updated_at)
     return document
@@ -129,6 +131,17 @@ def _links(message: Message) -> Document:
         "ghlLocationId": crm.ghl_location_id,
         "hsContactId": crm.hs_contact_id,
         "hsPortalId": crm.hs_portal_id,
+    }
+
+
+def _extras(message: Message) -> Document:
+    """Return what the hosted product's documents do not have."""
+    is_sms = message.message_type == MessageType.SMS
+    return {
+        "replyTo": message.reply_to,
+        "subject": message.subject,
+        "html": message.html,
+        "segments": segments_of(message.text).count if is_sms else None,
     }
 
 

@@ -40,15 +40,6 @@ def remove(tx: Transaction, workspace_id: str, addresses: Collection[str]) -> in
     )
 
 
-def remove_by_id(tx: Transaction, workspace_id: str, row_id: str) -> bool:
-    return bool(
-        tx.run(
-            "DELETE FROM do_not_contact WHERE workspace_id = :workspace_id AND id = :id",
-            {"workspace_id": workspace_id, "id": row_id},
-        )
-    )
-
-
 def among(tx: Transaction, people: Iterable[tuple[str, str]]) -> set[tuple[str, str]]:
     """Return which people, as (workspace_id, address), nothing is sent to. Served by the primary key."""
     addresses: dict[str, set[str]] = defaultdict(set)
@@ -71,6 +62,17 @@ def by_address(tx: Transaction, workspace_id: str, address: str) -> Blocked | No
         WHERE workspace_id = :workspace_id AND address = :address
         """,
         {"workspace_id": workspace_id, "address": address},
+    )
+    return Blocked(*row) if row else None
+
+
+def by_id(tx: Transaction, workspace_id: str, row_id: str) -> Blocked | None:
+    row = tx.one(
+        """
+        SELECT id, workspace_id, address, reason, created_at FROM do_not_contact
+        WHERE workspace_id = :workspace_id AND id = :id
+        """,
+        {"workspace_id": workspace_id, "id": row_id},
     )
     return Blocked(*row) if row else None
 

@@ -20,6 +20,7 @@ class MessageFilters:
     batch_id: str | None = None
     created_from: int | None = None
     created_to: int | None = None
+    direction: str | None = None
 
 
 # The three faces of `waiting`, as `core.holds.explain` tells them apart; a test holds the two together. A message whose
@@ -48,6 +49,7 @@ _MATCHING = f"""
         AND (CAST(:batch_id AS TEXT) IS NULL OR m.batch_id = :batch_id)
         AND (CAST(:created_from AS BIGINT) IS NULL OR m.created_at >= :created_from)
         AND (CAST(:created_to AS BIGINT) IS NULL OR m.created_at <= :created_to)
+        AND (CAST(:direction AS TEXT) IS NULL OR m.direction = :direction)
 """
 
 
@@ -74,5 +76,6 @@ def _filter_params(tx: Transaction, workspace_id: str, filters: MessageFilters) 
         "batch_id": filters.batch_id,
         "created_from": filters.created_from,
         "created_to": filters.created_to,
+        "direction": filters.direction,
         "now": tx.now,
     }
