@@ -5,6 +5,7 @@ from builders import House, a_sending, accepted, refused
 
 from fixtures.tiny_files import TINY
 from posthaste.actions.files import (
+    RECEIVED_FILES_AT_MOST,
     RECEIVED_TRIES_AT_MOST,
     StoredFile,
     WaitingFile,
@@ -195,6 +196,7 @@ def store(house: House, waiting: WaitingFile, content: bytes) -> None:
 def test_files_that_came_in_are_shown_with_their_message_in_its_order(any_house: House) -> None:
     message_id = receive(any_house, InboundFile("ref-1", "one.bin", "text/html"), InboundFile("ref-2", "two.gif"))
     assert "files" in any_house.woken
+    assert any_house.codes(message_id) == ["received"]
     first, second = take(any_house)
     assert (first.ref, second.ref, first.tries) == ("ref-1", "ref-2", 1)
     store(any_house, second, TINY[files.PNG])
@@ -246,6 +248,15 @@ def test_a_file_that_cannot_be_had_is_tried_more_and_more_slowly_and_given_up(an
     (lost,) = [one for one in any_house.story(message_id) if one.code == "file_lost"]
     assert "the Mac is away" in lost.says
     assert any_house.view(message_id).message.attachments == ()
+
+
+def test_names_that_no_database_takes_are_cleaned_and_of_very_many_files_the_first_are_fetched(any_house: House) -> None:
+    many = [InboundFile(f"ref-{number}", "a\x00\ud800b/../c.png") for number in range(RECEIVED_FILES_AT_MOST + 2)]
+    message_id = receive(any_house, *many)
+    taken = take(any_house, 100)
+    assert [one.ref for one in taken] == [one.ref for one in many[:RECEIVED_FILES_AT_MOST]]
+    assert {one.name for one in taken} == {"c.png"}
+    assert any_house.codes(message_id).count("file_lost") == 2
 
 
 def test_what_came_in_may_be_sent_on_and_goes_after_a_year(any_house: House) -> None:

@@ -5,7 +5,7 @@ ever named it, and for a while after the last that did has ended.
 """
 
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from posthaste.actions.draft import Draft
 from posthaste.core.errors import Forbidden, NotFound
@@ -25,10 +25,12 @@ from posthaste.store.transaction import Transaction
 __all__ = ["StoredFile", "WaitingFile"]
 
 _UNDER_WAY = (Status.WAITING, Status.SENDING)
-_SWEPT_AT_ONCE = 200
+# Each may be large, and other writes wait for all of them.
+_SWEPT_AT_ONCE = 8
 _FIRST_RETRY_MS = 10_000
 _LONGEST_RETRY_MS = 3_600_000
 RECEIVED_TRIES_AT_MOST = 12
+RECEIVED_FILES_AT_MOST = 20
 
 
 @dataclass(frozen=True, slots=True)
@@ -127,10 +129,18 @@ def needed_until(now: int, uses: Sequence[Use], used_for_ms: int) -> int | None:
 
 
 def note_inbound(tx: Transaction, workspace_id: str, message_id: str, device_id: str, received: Sequence[InboundFile]) -> None:
-    """Note the files of a message that has just come in, to be fetched from its device."""
-    if received:
-        inbound_files.add(tx, workspace_id, message_id, device_id, received)
-        tx.wake("files")
+    """Note the files of a message that has just come in, to be fetched from its device; of very many, the first."""
+    if not received:
+        return
+    named = [replace(one, name=fitting_name(one.name, None, None) if one.name else None) for one in received]
+    inbound_files.add(tx, workspace_id, message_id, device_id, named[:RECEIVED_FILES_AT_MOST])
+    why = f"it is not among the first {RECEIVED_FILES_AT_MOST}"
+    left = [
+        NewEntry(workspace_id, message_id, Code.FILE_LOST, {"name": one.name, "why": why})
+        for one in named[RECEIVED_FILES_AT_MOST:]
+    ]
+    timeline.add(tx, left)
+    tx.wake("files")
 
 
 def take_inbound_files(tx: Transaction, held_ms: int, limit: int) -> list[tuple[WaitingFile, Access]]:

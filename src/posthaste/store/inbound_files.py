@@ -19,7 +19,6 @@ class WaitingFile:
     device_id: str
     ref: str
     name: str | None
-    media_type: str | None
     tries: int
 
 
@@ -27,10 +26,8 @@ def add(tx: Transaction, workspace_id: str, message_id: str, device_id: str, fil
     """Note files to be fetched at once, in the order in which they stand in the message."""
     tx.many(
         """
-        INSERT INTO inbound_files (id, workspace_id, message_id, device_id, place, ref, name, media_type, state, tries, next_at,
-            file_id, created_at)
-        VALUES (:id, :workspace_id, :message_id, :device_id, :place, :ref, :name, :media_type, 'waiting', 0, :next_at,
-            NULL, :created_at)
+        INSERT INTO inbound_files (id, workspace_id, message_id, device_id, place, ref, name, state, tries, next_at, created_at)
+        VALUES (:id, :workspace_id, :message_id, :device_id, :place, :ref, :name, 'waiting', 0, :next_at, :created_at)
         """,
         [
             {
@@ -41,7 +38,6 @@ def add(tx: Transaction, workspace_id: str, message_id: str, device_id: str, fil
                 "place": place,
                 "ref": file.ref,
                 "name": file.name,
-                "media_type": file.media_type,
                 "next_at": tx.now,
                 "created_at": tx.now,
             }
@@ -62,7 +58,7 @@ def take_due(tx: Transaction, held_ms: int, limit: int) -> list[WaitingFile]:
             LIMIT :limit
             /*pg FOR UPDATE SKIP LOCKED */
         )
-        RETURNING id, workspace_id, message_id, device_id, ref, name, media_type, tries
+        RETURNING id, workspace_id, message_id, device_id, ref, name, tries
         """,
         {"now": tx.now, "next": tx.now + held_ms, "limit": limit},
     )

@@ -32,7 +32,6 @@ CREATE TABLE inbound_files (
     place         INTEGER NOT NULL,
     ref           TEXT NOT NULL,
     name          TEXT,
-    media_type    TEXT,
     state         TEXT NOT NULL CHECK (state IN ('waiting', 'stored', 'failed')),
     tries         INTEGER NOT NULL,
     next_at       BIGINT NOT NULL,
