@@ -22,6 +22,7 @@ from posthaste.api.messages import MessageRoutes
 from posthaste.api.parse_line import Setting
 from posthaste.api.quotas import Quotas
 from posthaste.api.replies import ReplyRoutes
+from posthaste.api.unsubscribe import UnsubscribeRoutes
 from posthaste.api.watch import Watch
 from posthaste.clock import Clock
 from posthaste.core.channels import Kind
@@ -73,6 +74,7 @@ def verbs(
         *FallbackRoutes(settings, store).verbs(),
         *AvailabilityRoutes(settings, store, checks).verbs(),
         *FileRoutes(settings, store, links).verbs(),
+        *UnsubscribeRoutes(store, links).verbs(),
         *HealthRoutes(store, is_ready).verbs(),
         *DocsRoutes(openapi(setting.kinds)).verbs(),
     ]
