@@ -50,4 +50,5 @@ $(VENV)/.test: $(VENV)/.serve requirements-test.lock
 	@echo "Installing what the tests need ..."
 	@$(INSTALL) requirements-test.lock
 	@tests/install-browser
+	@tests/install-peers
 	@touch $@
