@@ -8,6 +8,7 @@ import asyncio
 import selectors
 from collections.abc import Awaitable, Callable, Iterable
 from dataclasses import dataclass, field
+from hashlib import sha256
 from random import Random
 from typing import Any, TypeVar
 
@@ -105,6 +106,34 @@ class Miniworld:
         url = f"/macs/{mac}/api/v1{path}"
         return await self.client.request(method, url, params={"password": PASSWORD} | query, json=body)
 
+    async def form(self, path: str, fields: Json, content: bytes | None, name: str = "house.jpg") -> httpx2.Response:
+        """Post a form with a file in the field `attachment`, as programs do."""
+        files = None if content is None else {"attachment": (name, content)}
+        url = f"/macs/mac/api/v1{path}"
+        return await self.client.post(url, params={"password": PASSWORD}, data=fields, files=files or {"other": ("x", b"x")})
+
+    async def upload(self, content: bytes, name: str = "house.jpg") -> str:
+        path: str = (await self.form("/attachment/upload", {}, content, name)).json()["data"]["path"]
+        return path
+
+    async def file(self, to: str, content: bytes = b"house", name: str = "house.jpg", **more: Any) -> httpx2.Response:
+        """Send one file into a conversation that exists, by AppleScript unless it says otherwise."""
+        chat = self.world.open_chat(self.world.macs["mac"], to)
+        asked = {"chatGuid": chat.guid, "name": name, "tempGuid": "temp-1", "method": "apple-script"}
+        return await self.form("/message/attachment", asked | more, content, name)
+
+    async def files(self, to: str, *contents: bytes, text: str = "", **more: Any) -> httpx2.Response:
+        """Upload files and send them with a text in one message."""
+        chat = self.world.open_chat(self.world.macs["mac"], to)
+        paths = [await self.upload(content, f"file-{place}.png") for place, content in enumerate(contents)]
+        parts = [{"partIndex": place, "attachment": path, "name": f"{place}.png"} for place, path in enumerate(paths)]
+        parts += [{"partIndex": len(parts), "text": text}] if text else []
+        return await self.call("POST", "/message/multipart", {"chatGuid": chat.guid, "tempGuid": "temp-1", "parts": parts} | more)
+
+    async def person(self, what: str, number: str = ORDINARY, **asked: Any) -> httpx2.Response:
+        """Let a person do something with the line."""
+        return await self.client.post(f"/phones/{number}/{what}", json={"to": LINE} | asked)
+
     async def new_chat(self, to: str, text: str = "Hello", **more: Any) -> httpx2.Response:
         return await self.call("POST", "/chat/new", {"addresses": [to], "message": text, "method": "private-api"} | more)
 
@@ -156,6 +185,11 @@ def live(story: Callable[[Miniworld], Awaitable[T]], journal: Journal | None = N
 async def later(ms: int) -> None:
     """Let virtual time go by."""
     await asyncio.sleep(ms / 1000)
+
+
+def listed(name: str, media_type: str, content: bytes) -> Json:
+    """Return a file as `/received` lists it."""
+    return {"name": name, "mediaType": media_type, "size": len(content), "sha256": sha256(content).hexdigest()}
 
 
 def texts(items: Iterable[Json]) -> list[str]:

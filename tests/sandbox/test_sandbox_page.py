@@ -1,7 +1,8 @@
-"""A person uses the page in a real browser: texts appear, answers go out, a Mac is switched off, nothing is fetched
-from outside.
+"""A person uses the page in a real browser: texts and pictures appear, answers and tapbacks go out, a Mac is switched off,
+nothing is fetched from outside.
 """
 
+import base64
 import shutil
 from collections.abc import Iterator
 from pathlib import Path
@@ -20,6 +21,9 @@ QUIET = (
     "--no-first-run",
 )  # fmt: skip
 CHROMIUM = next(filter(None, map(shutil.which, ("chromium", "chromium-browser", "google-chrome"))), None)
+
+# A picture of one dot.
+DOT = "iVBORw0KGgoAAAANSUhEUgAAAAEAAAABCAYAAAAfFcSJAAAADUlEQVR42mNk+M9QDwADhgGAWjR9awAAAABJRU5ErkJggg=="
 
 pytestmark = pytest.mark.skipif(CHROMIUM is None, reason="THE PAGE WAS NOT TRIED, there is no Chromium on this machine")
 
@@ -70,6 +74,58 @@ def test_a_text_appears_by_itself_as_text_and_its_receipt_follows(sandbox: Sandb
     assert page.evaluate("document.documentElement.scrollWidth <= innerWidth"), "it fits on a phone"
 
 
+def test_a_picture_is_shown_and_another_file_is_offered(sandbox: Sandbox, page: Page) -> None:
+    send(sandbox, ORDINARY, "Hello")
+    files = [{"name": "dot.png", "contentBase64": DOT}, {"name": "page.html", "contentBase64": "PGI+aGk8L2I+"}]
+    httpx2.post(f"{sandbox.url}/phones/{ORDINARY}/send", json={"to": LINE, "text": "Look", "attachments": files})
+    own = page.locator(".bubble.own")
+    expect(own.locator(".words")).to_have_text("Look")
+    expect(own.get_by_role("img", name="dot.png")).to_have_js_property("naturalWidth", 1)
+    link = own.get_by_role("link", name="page.html")
+    expect(link).to_have_attribute("download", "page.html")
+    with page.expect_download() as download:
+        link.click()
+    assert download.value.path().read_bytes() == b"<b>hi</b>"
+
+
+def test_a_person_sends_a_file_by_its_button(sandbox: Sandbox, page: Page) -> None:
+    send(sandbox, ORDINARY, "Hello")
+    card = page.locator(".phone")
+    file = {"name": "dot.png", "mimeType": "image/png", "buffer": base64.b64decode(DOT)}
+    card.get_by_label("Attach files").set_input_files(file)
+    expect(card.locator(".chosen")).to_have_text("dot.png")
+    card.get_by_role("button", name="Send answer").click()
+    expect(card.get_by_role("img", name="dot.png")).to_have_js_property("naturalWidth", 1)
+    expect(card.locator(".chosen")).to_be_hidden()
+    assert rows(sandbox) == ["Hello", "\ufffc"]
+
+
+def test_a_tapback_is_given_shown_and_taken_back(sandbox: Sandbox, page: Page) -> None:
+    send(sandbox, ORDINARY, "Hello")
+    card = page.locator(".phone")
+    for done in ("Loved", "Removed a heart from"):
+        card.get_by_label("React").click()
+        card.get_by_role("button", name="love").click()
+        expect(card.locator(".tapbacks").get_by_label("love")).to_have_count(1 if done == "Loved" else 0)
+        assert rows(sandbox)[-1] == f"{done} “Hello”"
+    expect(card.locator(".bubble")).to_have_count(1)
+
+
+def test_a_person_reads_and_types_and_sees_the_mac_type(sandbox: Sandbox, page: Page) -> None:
+    silent = number(Script.SILENT)
+    send(sandbox, silent, "Hello")
+    card = page.locator(".phone")
+    card.get_by_role("button", name="mark read").click()
+    expect(card.locator(".stamp")).to_have_text("read")
+    with page.expect_response(lambda answer: answer.url.endswith("/typing") and answer.ok):
+        card.get_by_label(f"Answer as {silent}").press_sequentially("Hi")
+    mac = f"{sandbox.url}/macs/mac/api/v1/chat/iMessage;-;{silent.replace('+', '%2B')}/typing?guid=pw"
+    httpx2.post(mac).raise_for_status()
+    expect(card.locator(".typing")).to_be_visible()
+    httpx2.delete(mac).raise_for_status()
+    expect(card.locator(".typing")).to_have_count(0)
+
+
 def test_an_answer_that_is_being_written_stays_and_goes_to_the_line(sandbox: Sandbox, page: Page) -> None:
     send(sandbox, ORDINARY, "Are you there?")
     answer = page.get_by_label(f"Answer as {ORDINARY}", exact=True)
@@ -87,10 +143,10 @@ def test_a_person_who_cannot_write_is_told_why(sandbox: Sandbox, page: Page) -> 
     form = page.locator("#write")
     form.get_by_label("From").fill(number(Script.NO_IMESSAGE))
     form.get_by_label("Text").fill("Hello")
-    form.get_by_role("button").click()
+    form.get_by_role("button", name="Send").click()
     expect(form.get_by_role("alert")).to_contain_text("not on iMessage")
     form.get_by_label("From").fill(ORDINARY)
-    form.get_by_role("button").click()
+    form.get_by_role("button", name="Send").click()
     expect(page.locator(".bubble.own")).to_have_text("Hello")
     expect(form.get_by_role("alert")).to_have_count(0)
 

@@ -1,4 +1,4 @@
-"""Put the world behind HTTP: one app, one port, every Mac under a path of its own.
+"""Put the world behind HTTP: one app, one port, every device under a path of its own.
 
 Routes are made once for all worlds, because a simulation builds thousands of them; which world a request means is in
 the app's state.
@@ -6,11 +6,11 @@ the app's state.
 
 from starlette.applications import Starlette
 
-from posthaste.sandbox import bluebubbles, control, page
+from posthaste.sandbox import android_face, bluebubbles, control, page
 from posthaste.sandbox.connection import ConnectionDied, answer_nothing
 from posthaste.sandbox.world import World
 
-ROUTES = [bluebubbles.ROUTES, *control.ROUTES, *page.ROUTES]
+ROUTES = [bluebubbles.ROUTES, android_face.ROUTES, *control.ROUTES, *page.ROUTES]
 
 
 def build(world: World) -> Starlette:

@@ -1,14 +1,14 @@
 """The REST face of a BlueBubbles server: its table of routes, and those too small for a file of their own.
 
-Each route is reached as `/macs/{mac}/api/v1/...`. What is not in the table a real server may still know (attachments,
-reactions, contacts); here it is a plain 404, so that nobody takes an empty answer for a feature.
+Each route is reached as `/macs/{mac}/api/v1/...`. What is not in the table a real server may still know (reactions,
+edits, contacts); here it is a plain 404, so that nobody takes an empty answer for a feature.
 """
 
 from starlette.requests import Request
 from starlette.responses import PlainTextResponse, Response
 from starlette.routing import Mount, Route
 
-from posthaste.sandbox import chats, messages
+from posthaste.sandbox import attachments, chats, messages
 from posthaste.sandbox.connection import ConnectionDied
 from posthaste.sandbox.entries import HookDropped, HookKept
 from posthaste.sandbox.envelope import (
@@ -127,6 +127,8 @@ ROUTES = Mount(
     "/macs/{mac}",
     routes=[
         _route("POST", "/message/text", messages.send_text),
+        _route("POST", "/message/attachment", attachments.send_one),
+        _route("POST", "/message/multipart", attachments.send_several),
         _route("POST", "/message/query", messages.search),
         _route("POST", "/chat/new", chats.create),
         _route("POST", "/chat/query", chats.search),
@@ -143,6 +145,11 @@ ROUTES = Mount(
         _route("POST", "/chat/{guid}/read", chats.mark_read),
         _route("POST", "/chat/{guid}/typing", chats.start_typing),
         _route("DELETE", "/chat/{guid}/typing", chats.stop_typing),
+        _route("POST", "/attachment/upload", attachments.upload),
+        _route("GET", "/attachment/count", attachments.count),
+        # A guid may have a prefix with a slash in it.
+        _route("GET", "/attachment/{guid:path}/download", attachments.download),
+        _route("GET", "/attachment/{guid:path}", attachments.find),
         _route("GET", "/handle/count", count_handles),
         _route("POST", "/handle/query", find_handles),
         _route("GET", "/webhook", find_hooks),

@@ -22,7 +22,7 @@ from posthaste.sandbox.envelope import (
     validate,
 )
 from posthaste.sandbox.mac import Mac
-from posthaste.sandbox.messages import APPLE_SCRIPT, APPLE_SCRIPT_BROKEN, PRIVATE_API
+from posthaste.sandbox.messages import APPLE_SCRIPT, APPLE_SCRIPT_BROKEN, PRIVATE_API, asks_for
 from posthaste.sandbox.numbers import normal
 from posthaste.sandbox.render import Json, chat_json, handle_json, message_json
 from posthaste.sandbox.validation import ARRAY, NUMERIC, REQUIRED, STRING, at_least, at_most, one_of
@@ -70,8 +70,8 @@ async def create(call: Call) -> Response:
         raise unhandled("Failed to create chat!")
     chat = call.world.open_chat(call.mac, address)
     # Only AppleScript waits for a match, so only there does the caller's own guid come back in a webhook.
-    temp_guid = asked.temp_guid if way == APPLE_SCRIPT else None
-    outcome = await sending.send(call.world, call.mac, chat, asked.message or "", temp_guid)
+    draft = sending.Draft(asked.message or "", temp_guid=asked.temp_guid, is_matched=way == APPLE_SCRIPT)
+    outcome = await sending.send(call.world, call.mac, chat, draft)
     row = _row_of(outcome, way)
     return success("Successfully created chat!", data=_created(call.mac, chat, row, asked.temp_guid))
 
@@ -100,6 +100,7 @@ async def messages(call: Call) -> Response:
     validate(call.query, _MESSAGES_RULES)
     chat = _chat_of(call)
     page = query.run(call.mac, query.parse({**call.query, "chatGuid": chat.guid}))
+    with_files = asks_for(call.query.get("with", ""), "attachment")
     rows = page.rows if page else []
     limit = int(call.query.get("limit") or query.DEFAULT_LIMIT)
     metadata = {
@@ -108,7 +109,8 @@ async def messages(call: Call) -> Response:
         "total": page.total if page else 0,
         "count": len(rows),
     }
-    return success(data=[message_json(call.mac, row, with_chats=False) for row in rows], metadata=metadata)
+    data = [message_json(call.mac, row, with_chats=False, with_files=with_files) for row in rows]
+    return success(data=data, metadata=metadata)
 
 
 async def count(call: Call) -> Response:
@@ -125,13 +127,15 @@ async def mark_read(call: Call) -> Response:
 
 async def start_typing(call: Call) -> Response:
     require_private_api(call)
-    _chat_of(call)
+    call.mac.typing_to.add(_chat_of(call).address)
+    call.world.version += 1
     return success("Successfully started typing!")
 
 
 async def stop_typing(call: Call) -> Response:
     require_private_api(call)
-    _chat_of(call)
+    call.mac.typing_to.discard(_chat_of(call).address)
+    call.world.version += 1
     return success("Successfully stopped typing!")
 
 

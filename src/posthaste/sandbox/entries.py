@@ -11,6 +11,16 @@ class Entry(msgspec.Struct, frozen=True, tag_field="kind"):
     """The common root, so that the journal can name what it takes."""
 
 
+class Attached(msgspec.Struct, frozen=True):
+    """A file of a message; what is in it is kept under its SHA-256, beside the journal."""
+
+    guid: str
+    name: str
+    media_type: str
+    size: int
+    sha256: str
+
+
 class MacKept(Entry, frozen=True, tag="mac"):
     """A Mac was created, or got other settings; its messages stay."""
 
@@ -56,7 +66,11 @@ class ChatOpened(Entry, frozen=True, tag="chat"):
 
 
 class Row(Entry, frozen=True, tag="row"):
-    """A message in a Mac's database, as it now stands."""
+    """A message in a Mac's database, as it now stands.
+
+    A tapback is a row of its own, with a word for what is thought of the message `tapback_on`; `thread_guid` is the
+    message that it answers.
+    """
 
     mac: str
     rowid: int
@@ -69,6 +83,10 @@ class Row(Entry, frozen=True, tag="row"):
     delivered_at: int | None = None
     read_at: int | None = None
     error: int = 0
+    attachments: tuple[Attached, ...] = ()
+    tapback: str | None = None
+    tapback_on: str | None = None
+    thread_guid: str | None = None
 
 
 class Received(Entry, frozen=True, tag="received"):
@@ -80,6 +98,8 @@ class Received(Entry, frozen=True, tag="received"):
     channel: str
     guid: str
     received_at: int
+    attachments: tuple[Attached, ...] = ()
+    subject: str = ""
 
 
 class Wrote(Entry, frozen=True, tag="wrote"):
@@ -91,6 +111,7 @@ class Wrote(Entry, frozen=True, tag="wrote"):
     channel: str
     guid: str
     sent_at: int
+    attachments: tuple[Attached, ...] = ()
 
 
 class Promised(Entry, frozen=True, tag="promised"):
@@ -103,6 +124,149 @@ class Promised(Entry, frozen=True, tag="promised"):
     guid: str
     temp_guid: str | None
     due_at: int
+    attachments: tuple[Attached, ...] = ()
+    is_matched: bool = True
 
 
-AnyEntry = MacKept | MacTurned | HookKept | HookDropped | ChatOpened | Row | Received | Wrote | Promised
+class Uploaded(Entry, frozen=True, tag="uploaded"):
+    """A file was put on a Mac for a message to come; `path` is the Mac's name for it."""
+
+    mac: str
+    path: str
+    file: Attached
+
+
+class AndroidKept(Entry, frozen=True, tag="android"):
+    """An Android phone was created, or got other settings; its messages stay."""
+
+    id: str
+    phone: str
+    username: str
+    password: str
+    signing_key: str
+    at: int
+
+
+class AndroidTurned(Entry, frozen=True, tag="android-turned"):
+    """The app on an Android phone stopped or started."""
+
+    android: str
+    is_up: bool
+
+
+class AndroidHookKept(Entry, frozen=True, tag="android-hook"):
+    """A webhook was registered at an Android phone, or replaced the one with its id."""
+
+    android: str
+    id: str
+    url: str
+    event: str
+
+
+class AndroidHookDropped(Entry, frozen=True, tag="android-unhook"):
+    """A webhook of an Android phone was deleted."""
+
+    android: str
+    id: str
+
+
+class SmsTo(msgspec.Struct, frozen=True):
+    """One recipient of an SMS, spelt as the program that sends did, and how far it came."""
+
+    number: str
+    state: str
+    error: str | None = None
+
+
+class Sms(Entry, frozen=True, tag="sms"):
+    """A text that an Android phone was told to send, as it now stands; `states` are when it came to each."""
+
+    android: str
+    id: str
+    text: str
+    recipients: list[SmsTo]
+    states: dict[str, int]
+    wants_report: bool
+    created_at: int
+
+
+class SmsPromised(Entry, frozen=True, tag="sms-promised"):
+    """A request was held up on its way to an Android phone, and reaches it later."""
+
+    android: str
+    id: str
+    numbers: list[str]
+    text: str
+    wants_report: bool
+    due_at: int
+
+
+class SmsPromiseEnded(Entry, frozen=True, tag="sms-promise-ended"):
+    """A request that was held up has reached its phone."""
+
+    android: str
+    id: str
+
+
+class SmsIn(Entry, frozen=True, tag="sms-in"):
+    """A text that came to an Android phone; the app does not know it while `is_seen` is false."""
+
+    android: str
+    id: str
+    sender: str
+    text: str
+    at: int
+    is_seen: bool
+
+
+class MailboxKept(Entry, frozen=True, tag="mailbox"):
+    """A mailbox was created, or got other settings; its mails stay. Ports of 0 are not chosen yet."""
+
+    id: str
+    email: str
+    password: str
+    smtp_port: int
+    imap_port: int
+    made_at: int
+    at: int
+
+
+class MailboxTurned(Entry, frozen=True, tag="mailbox-turned"):
+    """The servers of a mailbox went down or came up."""
+
+    mailbox: str
+    is_up: bool
+
+
+class MailCame(Entry, frozen=True, tag="mail"):
+    """A mail lies in a mailbox."""
+
+    mailbox: str
+    uid: int
+    raw: bytes
+    at: int
+
+
+class MailPromised(Entry, frozen=True, tag="mail-promised"):
+    """A mail was taken that will arrive later, or come back."""
+
+    mailbox: str
+    guid: str
+    to: str
+    raw: bytes
+    due_at: int
+    comes_back: bool
+
+
+class MailPromiseEnded(Entry, frozen=True, tag="mail-promise-ended"):
+    """A mail that was promised has arrived, or has come back."""
+
+    mailbox: str
+    guid: str
+
+
+AnyEntry = (
+    MacKept | MacTurned | HookKept | HookDropped | ChatOpened | Row | Received | Wrote | Promised | Uploaded
+    | AndroidKept | AndroidTurned | AndroidHookKept | AndroidHookDropped | Sms | SmsPromised | SmsPromiseEnded | SmsIn
+    | MailboxKept | MailboxTurned | MailCame | MailPromised | MailPromiseEnded
+)  # fmt: skip

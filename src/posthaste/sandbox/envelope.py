@@ -5,16 +5,19 @@ A route is a plain function from a `Call` to an answer; `face` stands between it
 because it ends the request wherever it is found out, and it carries the exact words that a real server uses.
 """
 
-from collections.abc import Awaitable, Callable, Mapping
-from dataclasses import dataclass
+from collections.abc import AsyncGenerator, Awaitable, Callable, Mapping
+from dataclasses import dataclass, field
 from enum import StrEnum
 from typing import TypeVar
 
 import msgspec
+from starlette.datastructures import UploadFile
+from starlette.formparsers import MultiPartException, MultiPartParser
 from starlette.requests import Request
 from starlette.responses import PlainTextResponse, Response
 
 from posthaste.sandbox.connection import ConnectionDied
+from posthaste.sandbox.files import FILE_BYTES_MAX
 from posthaste.sandbox.mac import Mac
 from posthaste.sandbox.render import Json
 from posthaste.sandbox.validation import InvalidFieldError, Rule, check
@@ -31,13 +34,22 @@ class Fault(StrEnum):
 
 
 @dataclass(frozen=True, slots=True)
+class Upload:
+    """A file of a form, as it came."""
+
+    name: str
+    content: bytes
+
+
+@dataclass(frozen=True, slots=True)
 class Call:
-    """One request to one Mac."""
+    """One request to one Mac; a form's fields are its body, its files the uploads."""
 
     world: World
     mac: Mac
     request: Request
     body: Mapping[str, object]
+    uploads: Mapping[str, Upload] = field(default_factory=dict)
 
     @property
     def query(self) -> Mapping[str, str]:
@@ -51,7 +63,17 @@ T = TypeVar("T")
 Rules = Mapping[str, tuple[Rule, ...]]
 Endpoint = Callable[[Call], Awaitable[Response]]
 
+# A file and the fields around it. A real server takes forms of up to a gigabyte, which nobody needs to try here.
+_FORM_BYTES_MAX = FILE_BYTES_MAX + 64 * 1024
+_TOO_LARGE = f"options.maxFileSize ({FILE_BYTES_MAX} bytes) exceeded"
+
 _encode = msgspec.json.Encoder().encode
+
+
+class _InMemory(MultiPartParser):
+    """A parser that needs no thread and no temporary file: a form is small, and a simulation has only its own time."""
+
+    spool_max_size = _FORM_BYTES_MAX
 
 
 class Refusal(Exception):  # noqa: N818 - a refusal is an answer, not a defect
@@ -71,8 +93,8 @@ def not_found(error: str) -> Refusal:
     return Refusal(404, "The requested resource was not found", Fault.DATABASE, error)
 
 
-def send_error(error: str, **data: object) -> Refusal:
-    return Refusal(500, "Message Send Error", Fault.IMESSAGE, error, **data)
+def send_error(error: str, *, message: str = "Message Send Error", **data: object) -> Refusal:
+    return Refusal(500, message, Fault.IMESSAGE, error, **data)
 
 
 def unhandled(error: str) -> Refusal:
@@ -125,7 +147,7 @@ def face(endpoint: Endpoint) -> Callable[[Request], Awaitable[Response]]:
         _die_with(mac)
         try:
             _authorise(mac, request.query_params)
-            response = await endpoint(Call(world, mac, request, await _body_of(request)))
+            response = await endpoint(await _call(world, mac, request))
         except Refusal as refusal:
             response = _json(refusal.status, refusal.body)
         _die_with(mac)
@@ -148,6 +170,41 @@ def _authorise(mac: Mac, query: Mapping[str, str]) -> None:
     else:
         return
     raise Refusal(401, "You are not authorized to access this resource", Fault.AUTHENTICATION, error)
+
+
+async def _call(world: World, mac: Mac, request: Request) -> Call:
+    if request.headers.get("content-type", "").startswith("multipart/form-data"):
+        body, uploads = await _form_of(request)
+        return Call(world, mac, request, body, uploads)
+    return Call(world, mac, request, await _body_of(request))
+
+
+async def _form_of(request: Request) -> tuple[Mapping[str, object], Mapping[str, Upload]]:
+    try:
+        form = await _InMemory(request.headers, _bounded(request)).parse()
+    except MultiPartException as error:
+        raise unhandled(error.message) from None
+    named = list(form.multi_items())
+    uploads = {name: await _upload(part) for name, part in named if isinstance(part, UploadFile)}
+    return {name: part for name, part in named if isinstance(part, str)}, uploads
+
+
+async def _bounded(request: Request) -> AsyncGenerator[bytes, None]:
+    size = 0
+    async for piece in request.stream():
+        size += len(piece)
+        if size > _FORM_BYTES_MAX:
+            # The parser closes what it has begun when it meets an exception of its own.
+            raise MultiPartException(_TOO_LARGE)
+        yield piece
+
+
+async def _upload(part: UploadFile) -> Upload:
+    content = await part.read()
+    await part.close()
+    if len(content) > FILE_BYTES_MAX:
+        raise unhandled(_TOO_LARGE)
+    return Upload(part.filename or "", content)
 
 
 async def _body_of(request: Request) -> Mapping[str, object]:

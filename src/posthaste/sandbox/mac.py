@@ -6,9 +6,10 @@ the list is its ROWID less one. Messages are kept for as long as the world lives
 
 from dataclasses import dataclass, field
 
-from posthaste.sandbox.entries import ChatOpened, HookKept, MacKept, Row
+from posthaste.sandbox.entries import Attached, ChatOpened, HookKept, MacKept, Row
 
 TAHOE = 26
+_GUID_CHARS = 36
 
 
 @dataclass(slots=True)
@@ -20,6 +21,10 @@ class Mac:
     hooks: dict[int, HookKept] = field(default_factory=dict)
     last_hook_id: int = 0
     in_flight: set[str] = field(default_factory=set)
+    uploads: dict[str, Attached] = field(default_factory=dict)
+    typing_to: set[str] = field(default_factory=set)
+    _attachments: dict[str, tuple[Row, int]] = field(default_factory=dict)
+    _tapbacks: dict[str, dict[str, str]] = field(default_factory=dict)
     _by_address: dict[str, ChatOpened] = field(default_factory=dict)
     _by_guid: dict[str, int] = field(default_factory=dict)
 
@@ -46,6 +51,25 @@ class Mac:
     def last_row_of(self, chat_guid: str) -> Row | None:
         return next((row for row in reversed(self.rows) if row.chat_guid == chat_guid), None)
 
+    def attachment_of(self, guid: str) -> tuple[Row, Attached] | None:
+        """Return an attachment and its message, whatever prefix the guid has: only its last 36 characters are looked at."""
+        found = self._attachments.get(guid[-_GUID_CHARS:])
+        if found is None:
+            return None
+        row, _ = found
+        return row, next(attached for attached in row.attachments if attached.guid == guid[-_GUID_CHARS:])
+
+    def attachment_rowid(self, guid: str) -> int:
+        return self._attachments[guid][1]
+
+    @property
+    def attachment_count(self) -> int:
+        return len(self._attachments)
+
+    def tapbacks_on(self, guid: str) -> dict[str, str]:
+        """Return who thinks what of a message."""
+        return self._tapbacks.get(guid, {})
+
     def hook_of(self, url: str) -> HookKept | None:
         return next((hook for hook in self.hooks.values() if hook.url == url), None)
 
@@ -60,6 +84,18 @@ class Mac:
         else:
             self.rows.append(row)
             self._by_guid[row.guid] = row.rowid
+            for attached in row.attachments:
+                self._attachments[attached.guid] = (row, len(self._attachments) + 1)
+            self._keep_tapback(row)
+
+    def _keep_tapback(self, row: Row) -> None:
+        if row.tapback is None or row.tapback_on is None:
+            return
+        thoughts = self._tapbacks.setdefault(row.tapback_on, {})
+        if row.tapback.startswith("-"):
+            thoughts.pop(row.address, None)
+        else:
+            thoughts[row.address] = row.tapback
 
     def keep_hook(self, hook: HookKept) -> None:
         self.hooks[hook.id] = hook

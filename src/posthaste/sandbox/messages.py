@@ -1,9 +1,10 @@
-"""BlueBubbles' `/message` routes: send a text, look messages up, count them.
+"""BlueBubbles' `/message` routes: send a text, look messages up, count them. What has files is in `attachments`.
 
 `message/text` blocks until the text is in the Mac's database. Its `tempGuid` only keeps a second request out while the
 first is in flight; sent again afterwards, the text goes out twice. AppleScript does not work at all from macOS 26 on.
 """
 
+from dataclasses import dataclass
 from typing import assert_never
 
 import msgspec
@@ -24,10 +25,12 @@ from posthaste.sandbox.envelope import (
     success,
     validate,
 )
+from posthaste.sandbox.numbers import normal
 from posthaste.sandbox.render import message_json
 from posthaste.sandbox.validation import NUMERIC, PRESENT, REQUIRED, STRING, at_least, one_of
 
 APPLE_SCRIPT, PRIVATE_API = "apple-script", "private-api"
+_DIRECT = "iMessage;-;"
 APPLE_SCRIPT_BROKEN = "execution error: Can't make any into type constant. (-1700)"
 
 _TEXT_RULES = {
@@ -42,6 +45,18 @@ _TEXT_RULES = {
 }
 
 _COUNT_RULES = {"after": (NUMERIC, at_least(0)), "before": (NUMERIC, at_least(1))}
+
+
+@dataclass(frozen=True, slots=True)
+class Words:
+    """What a route says of its sends."""
+
+    sent: str
+    failed: str
+    see: str
+
+
+TEXT_WORDS = Words("Message sent!", "Message Send Error", "Failed to send message! See attached message error code.")
 
 
 class Text(msgspec.Struct, frozen=True, rename="camel"):
@@ -65,25 +80,35 @@ class Text(msgspec.Struct, frozen=True, rename="camel"):
 async def send_text(call: Call) -> Response:
     text = checked(call, _TEXT_RULES, Text)
     _refuse_incomplete(text)
-    in_flight = call.mac.in_flight
-    if text.temp_guid and text.temp_guid in in_flight:
+    if text.temp_guid and text.temp_guid in call.mac.in_flight:
         raise bad_request(f"Message is already queued to be sent! (Temp GUID: {text.temp_guid})")
-    chat = _chat_for(call, text)
-    in_flight.add(text.temp_guid or "")
+    chat = chat_for(call, text.chat_guid, text.way)
+    outcome = await deliver(call, chat, sending.Draft(text.message or "", temp_guid=text.temp_guid or None))
+    if isinstance(outcome, sending.Failed) and text.way == PRIVATE_API:
+        raise sent_with_error(call, outcome.row, text.temp_guid)
+    return answered(call, outcome, TEXT_WORDS, text.temp_guid)
+
+
+async def deliver(call: Call, chat: ChatOpened, draft: sending.Draft) -> sending.Outcome:
+    """Send, and keep a second request with the same guid out until it is known what became of the first."""
+    in_flight = call.mac.in_flight
+    in_flight.add(draft.temp_guid or "")
     outcome: sending.Outcome | None = None
     try:
-        outcome = await sending.send(call.world, call.mac, chat, text.message or "", text.temp_guid or None)
+        outcome = await sending.send(call.world, call.mac, chat, draft)
     finally:
         if not isinstance(outcome, sending.TimedOut):
-            in_flight.discard(text.temp_guid or "")
-    return _answer(call, text, outcome)
+            in_flight.discard(draft.temp_guid or "")
+    return outcome
 
 
 async def find(call: Call) -> Response:
     row = call.mac.row_of(call.param("guid"))
     if row is None:
         raise not_found("Message does not exist!")
-    return success(data=message_json(call.mac, row, with_chats=_asks_for_chats(call.query.get("with", ""))))
+    names = call.query.get("with", "")
+    with_chats, with_files = asks_for(names, "chat"), asks_for(names, "attachment")
+    return success(data=message_json(call.mac, row, with_chats=with_chats, with_files=with_files))
 
 
 async def search(call: Call) -> Response:
@@ -92,10 +117,11 @@ async def search(call: Call) -> Response:
     if page is None:
         return success(f"No chat found with GUID: {call.body['chatGuid']}", data=[])
     asked = call.body.get("with")
-    with_chats = _asks_for_chats(",".join(map(str, asked)) if isinstance(asked, list) else "")
+    names = ",".join(map(str, asked)) if isinstance(asked, list) else ""
+    with_chats, with_files = asks_for(names, "chat"), asks_for(names, "attachment")
     return success(
         "Successfully fetched messages!",
-        data=[message_json(call.mac, row, with_chats=with_chats) for row in page.rows],
+        data=[message_json(call.mac, row, with_chats=with_chats, with_files=with_files) for row in page.rows],
         metadata={"offset": page.offset, "limit": page.limit, "total": page.total, "count": len(page.rows)},
     )
 
@@ -124,23 +150,28 @@ def _refuse_incomplete(text: Text) -> None:
         raise bad_request("A 'message' or 'subject' is required when sending via the Private API")
 
 
-def _chat_for(call: Call, text: Text) -> ChatOpened:
-    if text.way == PRIVATE_API and not call.mac.settings.private_api:
-        raise send_error("iMessage Private API is not enabled!")
-    if text.way == APPLE_SCRIPT and call.mac.is_tahoe:
-        raise send_error(APPLE_SCRIPT_BROKEN)
-    chat = call.mac.chats.get(text.chat_guid)
+def chat_for(call: Call, guid: str, way: str, words: Words = TEXT_WORDS) -> ChatOpened:
+    """Return the conversation to send into, if this Mac can do so in this way."""
+    if way == PRIVATE_API and not call.mac.settings.private_api:
+        raise send_error("iMessage Private API is not enabled!", message=words.failed)
+    if way == APPLE_SCRIPT and call.mac.is_tahoe:
+        raise send_error(APPLE_SCRIPT_BROKEN, message=words.failed)
+    chat = call.mac.chats.get(guid)
+    if chat is None and way == APPLE_SCRIPT and guid.startswith(_DIRECT):
+        # The script goes by the address when there is no conversation of that name.
+        chat = call.world.open_chat(call.mac, normal(guid.removeprefix(_DIRECT)))
     if chat is None:
-        raise send_error("Chat does not exist!")
+        raise send_error("Chat does not exist!", message=words.failed)
     return chat
 
 
-def _answer(call: Call, text: Text, outcome: sending.Outcome) -> Response:
+def answered(call: Call, outcome: sending.Outcome, words: Words, temp_guid: str | None, *, with_files: bool = False) -> Response:
+    """Answer a send; `temp_guid` is told back with the message."""
     match outcome:
         case sending.Sent(row):
-            return success("Message sent!", data=_echo(call, text, row))
+            return success(words.sent, data=echo(call, row, temp_guid, with_files=with_files))
         case sending.Failed(row):
-            raise _failure(call, text, row)
+            raise send_error(words.see, message=words.failed, data=message_json(call.mac, row, with_chats=True))
         case sending.TimedOut():
             raise gateway_timeout()
         case sending.Died():
@@ -149,21 +180,21 @@ def _answer(call: Call, text: Text, outcome: sending.Outcome) -> Response:
             assert_never(outcome)
 
 
-def _failure(call: Call, text: Text, row: Row) -> Refusal:
-    if text.way == APPLE_SCRIPT:
-        error = "Failed to send message! See attached message error code."
-        return send_error(error, data=message_json(call.mac, row, with_chats=True))
+def sent_with_error(call: Call, row: Row, temp_guid: str | None) -> Refusal:
+    """Return what the server says of a message that the Private API sent and that failed."""
     said = "Message sent with an error. See attached message"
-    return Refusal(500, said, Fault.IMESSAGE, "Message failed to send!", data=_echo(call, text, row))
+    return Refusal(500, said, Fault.IMESSAGE, "Message failed to send!", data=echo(call, row, temp_guid))
 
 
-def _echo(call: Call, text: Text, row: Row) -> dict[str, object]:
-    own: dict[str, object] = {"tempGuid": text.temp_guid} if text.temp_guid else {}
-    return message_json(call.mac, row, with_chats=True) | own
+def echo(call: Call, row: Row, temp_guid: str | None, *, with_files: bool = False) -> dict[str, object]:
+    """Return a message that was sent, as it is told back."""
+    own: dict[str, object] = {"tempGuid": temp_guid} if temp_guid else {}
+    return message_json(call.mac, row, with_chats=True, with_files=with_files) | own
 
 
-def _asks_for_chats(names: str) -> bool:
-    return any(name.strip().lower().split(".")[0] in ("chat", "chats") for name in names.split(","))
+def asks_for(names: str, what: str) -> bool:
+    """Tell whether a `with` names something, in the singular or the plural."""
+    return any(name.strip().lower().split(".")[0] in (what, f"{what}s") for name in names.split(","))
 
 
 def _counted(call: Call) -> list[Row]:

@@ -1,4 +1,4 @@
-"""The page for a person: the phones with their bubbles, a box to answer, and the Macs with a switch.
+"""The page for a person: the phones with their bubbles, a box to answer, pictures and tapbacks, and the Macs with a switch.
 
 The page is plain files out of the package, and asks for `/state` once a second; nothing is fetched from anywhere else.
 What it shows is bounded, what the world keeps is not.
@@ -6,6 +6,7 @@ What it shows is bounded, what the world keeps is not.
 
 from functools import cache
 from importlib.resources import files
+from urllib.parse import urlencode
 
 import msgspec
 from starlette.requests import Request
@@ -13,7 +14,8 @@ from starlette.responses import Response
 from starlette.routing import Route
 
 from posthaste.sandbox.control import iso, mac_json
-from posthaste.sandbox.entries import Received, Wrote
+from posthaste.sandbox.entries import Attached, Received, Wrote
+from posthaste.sandbox.files import UNKNOWN_TYPE
 from posthaste.sandbox.numbers import COURSES, script_of, scripted_numbers
 from posthaste.sandbox.render import Json
 from posthaste.sandbox.world import World
@@ -29,6 +31,11 @@ _HEADERS = {
 }
 
 
+# What a browser may show inside the page. Everything else is saved, so that nothing that was sent runs as this page.
+_PICTURES = {"image/gif", "image/jpeg", "image/png", "image/webp"}
+_FILE_HEADERS = {"Content-Security-Policy": "default-src 'none'; sandbox", "X-Content-Type-Options": "nosniff"}
+
+
 async def index(request: Request) -> Response:
     return _asset("index.html")
 
@@ -36,6 +43,18 @@ async def index(request: Request) -> Response:
 async def asset(request: Request) -> Response:
     name = request.path_params["name"]
     return _asset(name) if name in _TYPES else Response("Not Found", 404, media_type="text/plain")
+
+
+async def file(request: Request) -> Response:
+    """Answer with an attachment by its SHA-256; what is in it never changes."""
+    world: World = request.app.state.world
+    content = world.files.read(request.path_params["digest"])
+    if content is None:
+        return Response("Not Found", 404, media_type="text/plain")
+    media_type = request.query_params.get("type", "")
+    if media_type in _PICTURES:
+        return Response(content, media_type=media_type, headers=_FILE_HEADERS)
+    return Response(content, media_type=UNKNOWN_TYPE, headers=_FILE_HEADERS | {"Content-Disposition": "attachment"})
 
 
 async def state(request: Request) -> Response:
@@ -84,6 +103,7 @@ def _phone(world: World, number: str, items: list[Received | Wrote]) -> Json:
         "number": number,
         "script": script_of(number),
         "lines": [line for line in lines if world.mac_of_line(line)],
+        "typing": [mac.settings.phone for mac in world.macs.values() if number in mac.typing_to],
         "total": len(items),
         "bubbles": [_bubble(world, item) for item in items[-BUBBLES_SHOWN:]],
     }
@@ -95,9 +115,21 @@ def _bubble(world: World, item: Received | Wrote) -> Json:
         "isOwn": isinstance(item, Wrote),
         "line": _line(item),
         "text": item.text,
+        "attachments": [_attachment(one) for one in item.attachments],
+        "tapbacks": _tapbacks(world, item),
         "at": iso(_at(item)),
         "receipt": _receipt(world, item),
     }
+
+
+def _attachment(one: Attached) -> Json:
+    url = f"files/{one.sha256}?{urlencode({'type': one.media_type})}"
+    return {"name": one.name, "size": one.size, "url": url, "isPicture": one.media_type in _PICTURES}
+
+
+def _tapbacks(world: World, item: Received | Wrote) -> list[str]:
+    mac = world.mac_of_line(_line(item))
+    return list(mac.tapbacks_on(item.guid).values()) if mac else []
 
 
 def _receipt(world: World, item: Received | Wrote) -> str:
@@ -125,4 +157,4 @@ def _first_of_each_script() -> list[Json]:
     return [{"number": number, "script": script, "says": COURSES[script_of(number)].says} for script, number in firsts.items()]
 
 
-ROUTES = [Route("/", index), Route("/assets/{name}", asset), Route("/state", state)]
+ROUTES = [Route("/", index), Route("/assets/{name}", asset), Route("/files/{digest}", file), Route("/state", state)]

@@ -20,8 +20,10 @@ import uvicorn
 
 from posthaste.clock import SystemClock
 from posthaste.ids import Ids
+from posthaste.sandbox import mail_servers
 from posthaste.sandbox.app import build
 from posthaste.sandbox.connection import DyingHttp
+from posthaste.sandbox.files import DiskFiles
 from posthaste.sandbox.journal import DataFolderInUseError, DiskJournal
 from posthaste.sandbox.sending import resume
 from posthaste.sandbox.world import World
@@ -52,8 +54,9 @@ async def serve(
     journal = await _hold(data_dir)
     limits = httpx2.Limits(max_connections=WEBHOOK_CONNECTIONS)
     async with httpx2.AsyncClient(limits=limits, trust_env=False) as post:
-        world = World(SystemClock(), Ids(), journal, post)
+        world = World(SystemClock(), Ids(), journal, post, DiskFiles(data_dir / "files"))
         resume(world)
+        await mail_servers.resume(world)
         try:
             await _listen(world, _bind_remembered(host, port, data_dir / "port"), ready, ends_with)
         finally:

@@ -38,6 +38,7 @@ REQUIRED = Rule(lambda v: v is _ABSENT or v is None or not str(v).strip(), "The 
 PRESENT = Rule(lambda v: v is _ABSENT, "The {0} field must be present (but can be empty).", for_empty=True)
 STRING = Rule(lambda v: not isinstance(v, str), "The {0} must be a string.")
 ARRAY = Rule(lambda v: not isinstance(v, list), "The {0} must be an array.")
+BOOLEAN = Rule(lambda v: v not in (True, False, 0, 1, "true", "false", "0", "1"), "The {0} must be true or false.")
 NUMERIC = Rule(lambda v: not _is_number(v), "The {0} must be a number.")
 
 

@@ -13,31 +13,55 @@ import httpx2
 
 from posthaste.clock import Clock
 from posthaste.ids import Ids
+from posthaste.sandbox.android import Android
+from posthaste.sandbox.android_webhooks import AndroidWebhooks
 from posthaste.sandbox.entries import (
+    AndroidHookDropped,
+    AndroidHookKept,
+    AndroidKept,
+    AndroidTurned,
     AnyEntry,
+    Attached,
     ChatOpened,
     HookDropped,
     HookKept,
     MacKept,
     MacTurned,
+    MailboxKept,
+    MailboxTurned,
+    MailCame,
+    MailPromised,
+    MailPromiseEnded,
     Promised,
     Received,
     Row,
+    Sms,
+    SmsIn,
+    SmsPromised,
+    SmsPromiseEnded,
+    Uploaded,
     Wrote,
 )
+from posthaste.sandbox.files import Files, MemoryFiles, media_type_of
 from posthaste.sandbox.journal import Journal
 from posthaste.sandbox.mac import Mac
+from posthaste.sandbox.mail import Mailbox
 from posthaste.sandbox.webhooks import Webhooks
 
 
 class World:
     """A simulated world; make one inside a running event loop, or at least use it there."""
 
-    def __init__(self, clock: Clock, ids: Ids, journal: Journal, post: httpx2.AsyncClient) -> None:
+    def __init__(self, clock: Clock, ids: Ids, journal: Journal, post: httpx2.AsyncClient, files: Files | None = None) -> None:
         self.clock = clock
         self.journal = journal
+        self.files = files or MemoryFiles()
         self.webhooks = Webhooks(post)
+        self.android_webhooks = AndroidWebhooks(post, clock)
         self.macs: dict[str, Mac] = {}
+        self.androids: dict[str, Android] = {}
+        self.mailboxes: dict[str, Mailbox] = {}
+        self.mail_listeners: dict[str, list[asyncio.Server]] = {}
         self.received: list[Received] = []
         self.wrote: list[Wrote] = []
         self.promises: dict[str, Promised] = {}
@@ -65,9 +89,19 @@ class World:
         digits = self._ids.secret(128).upper()
         return f"{digits[:8]}-{digits[8:12]}-{digits[12:16]}-{digits[16:20]}-{digits[20:]}"
 
+    def keep_file(self, name: str, content: bytes) -> Attached:
+        """Keep a file that somebody sends."""
+        return Attached(self.new_guid(), name, media_type_of(name), len(content), self.files.keep(content))
+
     def mac_of_line(self, phone: str) -> Mac | None:
         mac_id = self._line_macs.get(phone)
         return self.macs.get(mac_id) if mac_id else None
+
+    def android_of_line(self, phone: str) -> Android | None:
+        return next((android for android in self.androids.values() if android.phone == phone), None)
+
+    def mailbox_of(self, email: str) -> Mailbox | None:
+        return next((box for box in self.mailboxes.values() if box.email == email), None)
 
     def open_chat(self, mac: Mac, address: str) -> ChatOpened:
         """Return the conversation of a Mac with a person, begun now if there is none."""
@@ -93,7 +127,10 @@ class World:
         for handle in self._due:
             handle.cancel()
         self._due.clear()
+        for listener in [one for both in self.mail_listeners.values() for one in both]:
+            listener.close()
         await self.webhooks.close()
+        await self.android_webhooks.close()
 
     def _apply(self, entry: AnyEntry) -> None:
         self.version += 1
@@ -117,8 +154,32 @@ class World:
                 self.wrote.append(entry)
             case Promised():
                 self.promises[entry.guid] = entry
+            case Uploaded():
+                self.macs[entry.mac].uploads[entry.path] = entry.file
+            case AndroidKept():
+                self._keep_android(entry)
+            case AndroidTurned() | AndroidHookKept() | AndroidHookDropped() | Sms() | SmsPromised() | SmsPromiseEnded() | SmsIn():
+                self.androids[entry.android].take(entry)
+            case MailboxKept():
+                self._keep_mailbox(entry)
+            case MailboxTurned() | MailCame() | MailPromised() | MailPromiseEnded():
+                self.mailboxes[entry.mailbox].take(entry)
             case _:
                 assert_never(entry)
+
+    def _keep_android(self, kept: AndroidKept) -> None:
+        known = self.androids.get(kept.id)
+        if known:
+            known.settings = kept
+        else:
+            self.androids[kept.id] = Android(kept)
+
+    def _keep_mailbox(self, kept: MailboxKept) -> None:
+        known = self.mailboxes.get(kept.id)
+        if known:
+            known.settings = kept
+        else:
+            self.mailboxes[kept.id] = Mailbox(kept)
 
     def _keep_mac(self, kept: MacKept) -> None:
         known = self.macs.get(kept.id)

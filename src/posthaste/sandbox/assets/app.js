@@ -2,6 +2,8 @@
 // Texts are set as textContent, never as HTML.
 
 const EVERY_MS = 1000;
+const TYPING_ENDS_MS = 4000;
+const TAPBACKS = ["love", "like", "dislike", "laugh", "emphasize", "question"];
 const byId = (id) => document.getElementById(id);
 const wall = byId("wall");
 const cards = new Map();
@@ -37,15 +39,132 @@ async function post(path, body) {
   if (!answer.ok) throw new Error((await answer.json().catch(() => ({}))).error || `The sandbox answered ${answer.status}.`);
 }
 
-async function send(from, to, text, error, onSent) {
+async function attempt(error, act) {
   error.textContent = "";
   try {
-    await post(`phones/${encodeURIComponent(from)}/send`, { to, text });
-    onSent();
+    await act();
     await refresh();
   } catch (problem) {
     error.textContent = problem.message;
   }
+}
+
+function phonePath(number, what) {
+  return `phones/${encodeURIComponent(number)}/${what}`;
+}
+
+function base64Of(file) {
+  return new Promise((resolve, reject) => {
+    const reader = new FileReader();
+    reader.addEventListener("load", () => resolve(reader.result.slice(reader.result.indexOf(",") + 1)));
+    reader.addEventListener("error", () => reject(new Error(`${file.name} cannot be read.`)));
+    reader.readAsDataURL(file);
+  });
+}
+
+function send(from, to, text, files, error, onSent) {
+  return attempt(error, async () => {
+    const attachments = [];
+    for (const file of files) attachments.push({ name: file.name, contentBase64: await base64Of(file) });
+    await post(phonePath(from, "send"), attachments.length ? { to, text, attachments } : { to, text });
+    onSent();
+  });
+}
+
+// A person types from the first key on, until they send or pause.
+function makeTyping(number, card) {
+  let ends = 0;
+  const tell = (typing) => post(phonePath(number, "typing"), { to: card.dataset.line, typing }).catch(() => {});
+  const stop = () => {
+    if (ends) tell(false);
+    clearTimeout(ends);
+    ends = 0;
+  };
+  const start = () => {
+    if (!card.dataset.line) return;
+    if (!ends) tell(true);
+    clearTimeout(ends);
+    ends = setTimeout(stop, TYPING_ENDS_MS);
+  };
+  return { start, stop };
+}
+
+function sizeOf(bytes) {
+  return bytes < 1024 ? `${bytes} B` : bytes < 1048576 ? `${Math.round(bytes / 1024)} KB` : `${(bytes / 1048576).toFixed(1)} MB`;
+}
+
+function drawAttachment(file) {
+  const link = element("a", file.isPicture ? "picture" : "file");
+  link.href = file.url;
+  if (file.isPicture) {
+    const picture = element("img");
+    picture.src = file.url;
+    picture.alt = file.name;
+    link.target = "_blank";
+    link.append(picture);
+  } else {
+    link.download = file.name;
+    link.append(element("span", "file-name", file.name), element("span", "file-size", sizeOf(file.size)));
+  }
+  return link;
+}
+
+// Drawn, not written: not every machine has the emoji.
+function drawTapback(name) {
+  const drawing = byId(`tapback-${name}`).content.firstElementChild.cloneNode(true);
+  drawing.setAttribute("aria-label", name);
+  return drawing;
+}
+
+function drawReactions(phone, bubble, error) {
+  const menu = element("details", "react");
+  const opener = element("summary");
+  opener.append(drawTapback("any"));
+  opener.setAttribute("aria-label", "React");
+  opener.title = "React";
+  const choices = element("div", "choices");
+  TAPBACKS.forEach((name) => {
+    const isOn = bubble.tapbacks.includes(name);
+    const choice = element("button");
+    choice.append(drawTapback(name));
+    choice.type = "button";
+    choice.title = name;
+    choice.setAttribute("aria-label", name);
+    choice.setAttribute("aria-pressed", String(isOn));
+    choice.addEventListener("click", () => attempt(error, () => post(phonePath(phone.number, "react"),
+      { to: bubble.line, guid: bubble.guid, reaction: isOn ? `-${name}` : name })));
+    choices.append(choice);
+  });
+  menu.append(opener, choices);
+  return menu;
+}
+
+function drawStamp(phone, bubble, error) {
+  const stamp = element("li", "stamp", bubble.receipt);
+  if (bubble.receipt === "read" || !phone.lines.includes(bubble.line)) return stamp;
+  const button = element("button", "read", "mark read");
+  button.type = "button";
+  button.addEventListener("click", () => attempt(error, () => post(phonePath(phone.number, "read"), { to: bubble.line })));
+  stamp.append(" · ", button);
+  return stamp;
+}
+
+function drawBubble(phone, bubble, error) {
+  const side = bubble.isOwn ? "own" : "theirs";
+  const place = element("li", `place ${side}`);
+  const shown = element("div", `bubble ${side}`);
+  shown.title = new Date(bubble.at).toLocaleString();
+  shown.append(...bubble.attachments.map(drawAttachment));
+  if (bubble.attachments.length && !bubble.text) shown.classList.add("bare");
+  if (bubble.text) shown.append(element("span", "words", bubble.text));
+  place.append(shown);
+  if (bubble.tapbacks.length) {
+    const badge = element("span", "tapbacks");
+    badge.append(...bubble.tapbacks.map(drawTapback));
+    place.append(badge);
+  }
+  if (!bubble.isOwn && phone.lines.includes(bubble.line)) place.append(drawReactions(phone, bubble, error));
+  return place;
 }
 
 function makeCard(phone) {
@@ -58,30 +177,48 @@ function makeCard(phone) {
   card.querySelector("h3").textContent = pretty(phone.number);
   card.querySelector(".script").textContent = phone.script;
   card.querySelector(".bubbles").setAttribute("aria-label", `Texts on ${phone.number}`);
+  const typing = makeTyping(phone.number, card);
+  const chosen = form.querySelector(".chosen");
+  const files = form.elements.files;
+  const showChosen = () => {
+    chosen.hidden = files.files.length === 0;
+    chosen.textContent = [...files.files].map((file) => file.name).join(", ");
+  };
+  input.addEventListener("input", typing.start);
+  files.addEventListener("change", showChosen);
+  form.addEventListener("reset", () => setTimeout(showChosen));
   form.addEventListener("submit", (event) => {
     event.preventDefault();
-    send(phone.number, card.dataset.line, input.value, card.querySelector(".error"), () => form.reset());
+    typing.stop();
+    send(phone.number, card.dataset.line, input.value, files.files, card.querySelector(".error"), () => form.reset());
   });
   cards.set(phone.number, { card, shown: "", seen: new Set() });
   return cards.get(phone.number);
 }
 
-function drawBubbles(list, phone, seen) {
+function drawBubbles(list, phone, seen, error) {
   const hadAny = seen.size > 0;
   const parts = [];
   let line = null;
   phone.bubbles.forEach((bubble, place) => {
     if (bubble.line !== line) parts.push(element("li", "from", `${pretty(bubble.line)} · ${clock(bubble.at)}`));
     line = bubble.line;
-    const shown = element("li", `bubble ${bubble.isOwn ? "own" : "theirs"}`, bubble.text);
-    shown.title = new Date(bubble.at).toLocaleString();
+    const shown = drawBubble(phone, bubble, error);
     if (hadAny && !seen.has(bubble.guid)) shown.classList.add("fresh");
     seen.add(bubble.guid);
     parts.push(shown);
-    if (bubble.receipt && place === lastTheirs(phone)) parts.push(element("li", "stamp", bubble.receipt));
+    if (bubble.receipt && place === lastTheirs(phone)) parts.push(drawStamp(phone, bubble, error));
   });
+  if (phone.typing.length) {
+    const dots = element("li", "typing", "•••");
+    dots.title = `${phone.typing.map(pretty).join(", ")} is typing`;
+    parts.push(dots);
+  }
   list.replaceChildren(...parts);
-  list.scrollTop = list.scrollHeight;
+  const toEnd = () => { list.scrollTop = list.scrollHeight; };
+  // A picture has no height until it has come.
+  list.querySelectorAll("img").forEach((picture) => picture.addEventListener("load", toEnd));
+  toEnd();
 }
 
 function lastTheirs(phone) {
@@ -90,11 +227,11 @@ function lastTheirs(phone) {
 
 function drawPhone(phone) {
   const kept = cards.get(phone.number) || makeCard(phone);
-  const now = JSON.stringify(phone.bubbles);
+  const now = JSON.stringify([phone.bubbles, phone.typing, phone.lines]);
   kept.card.dataset.line = phone.lines[0] || "";
   kept.card.querySelector("form button").disabled = phone.lines.length === 0;
-  kept.card.querySelector("form input").placeholder = phone.lines.length ? `Answer ${pretty(phone.lines[0])}` : "No line to answer";
-  if (now !== kept.shown) drawBubbles(kept.card.querySelector(".bubbles"), phone, kept.seen);
+  kept.card.querySelector("form").elements.text.placeholder = phone.lines.length ? `Answer ${pretty(phone.lines[0])}` : "No line to answer";
+  if (now !== kept.shown) drawBubbles(kept.card.querySelector(".bubbles"), phone, kept.seen, kept.card.querySelector(".error"));
   kept.shown = now;
   return kept.card;
 }
@@ -209,7 +346,7 @@ byId("find").addEventListener("input", drawPhones);
 byId("write").addEventListener("submit", (event) => {
   event.preventDefault();
   const form = event.currentTarget;
-  const { from, to, text } = form.elements;
-  send(from.value, to.value, text.value, form.querySelector(".error"), () => { text.value = ""; });
+  const { from, to, text, files } = form.elements;
+  send(from.value, to.value, text.value, files.files, form.querySelector(".error"), () => { text.value = ""; files.value = ""; });
 });
 watch();
