@@ -13,7 +13,8 @@ from starlette.requests import Request
 from starlette.responses import Response
 from starlette.routing import Route
 
-from posthaste.sandbox.control import iso, mac_json
+from posthaste.sandbox.control import mac_json
+from posthaste.sandbox.control_call import iso
 from posthaste.sandbox.entries import Attached, Received, Wrote
 from posthaste.sandbox.files import UNKNOWN_TYPE
 from posthaste.sandbox.numbers import COURSES, script_of, scripted_numbers
