@@ -24,7 +24,7 @@ class Watcher:
     def __init__(self, store: Store, settings: Settings, channels: Mapping[str, Channel], reach: Reach) -> None:
         self._store, self._settings, self._channels, self._reach = store, settings, channels, reach
         self._alarm = Alarm(store, "devices")
-        self._listening: set[str] = set()
+        self._listening: dict[str, Connection] = {}
         self.has_looked = asyncio.Event()
 
     async def run(self) -> None:
@@ -41,10 +41,10 @@ class Watcher:
             channel = self._channels[access.channel]
             device = self._reach(access)
             health = await channel.ping(device)
-            if health.is_up and access.device_id not in self._listening:
+            if health.is_up and not self._listens(device):
                 health = await self._listen(channel, device, health)
             if not health.is_up:
-                self._listening.discard(access.device_id)
+                self._listening.pop(access.device_id, None)
             await self._note(access, health)
         except Exception:
             _log.exception("ping failed: device=%s", access.device_id)
@@ -55,8 +55,13 @@ class Watcher:
             await channel.listen(device)
         except Unreachable as error:
             return Health(False, str(error), health.options, health.cursor)
-        self._listening.add(device.device_id)
+        self._listening[device.device_id] = device
         return health
+
+    def _listens(self, device: Connection) -> bool:
+        """Tell whether a device was told where to report; one that is reached in another way now may be another server."""
+        told = self._listening.get(device.device_id)
+        return told is not None and _way(told) == _way(device)
 
     async def _note(self, access: Access, health: Health) -> None:
         news = await self._store.write(
@@ -78,3 +83,7 @@ class Watcher:
         for _ in range(_ROUNDS):
             if not await self._store.write(move_off_device, device_id):
                 return
+
+
+def _way(device: Connection) -> tuple[object, ...]:
+    return device.url, device.secrets, device.config, device.hook_url

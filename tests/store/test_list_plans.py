@@ -1,0 +1,85 @@
+"""Lists are read by indexes: what a page costs does not grow with the table."""
+
+import asyncio
+from collections.abc import Callable, Mapping
+from typing import Any
+
+import pytest
+from stores import StoppedClock
+
+from posthaste.ids import Ids
+from posthaste.store import conversation_lists, reply_lists
+from posthaste.store.conversation_lists import ANYBODY, Search
+from posthaste.store.inline import InlineStore
+from posthaste.store.transaction import Row, Transaction
+
+
+class Planning:
+    """A transaction that notes how each statement would be run, and runs none."""
+
+    def __init__(self, tx: Transaction) -> None:
+        self._tx, self.now, self.plan = tx, tx.now, ""
+
+    def rows(self, sql: str, params: Mapping[str, object]) -> list[Row]:
+        self.plan += "\n".join(str(row[3]) for row in self._tx.rows(f"EXPLAIN QUERY PLAN {sql}", params))
+        return []
+
+    def one(self, sql: str, params: Mapping[str, object]) -> None:
+        self.rows(sql, params)
+
+
+def plan_of(ask: Callable[[Any], object]) -> str:
+    """Return how SQLite runs what `ask` asks."""
+
+    def explain(tx: Transaction) -> str:
+        planning = Planning(tx)
+        ask(planning)
+        return planning.plan
+
+    async def main() -> str:
+        store = InlineStore(StoppedClock(), Ids())
+        try:
+            return await store.read(explain)
+        finally:
+            await store.close()
+
+    return asyncio.run(main())
+
+
+@pytest.mark.parametrize(
+    ("ask", "indexes"),
+    [
+        (
+            lambda tx: reply_lists.page(tx, "w", 0, 50),
+            ["m USING INDEX messages_received", "later USING COVERING INDEX messages_replied"],
+        ),
+        (lambda tx: reply_lists.count(tx, "w"), ["USING COVERING INDEX messages_replied"]),
+        (lambda tx: reply_lists.last_of(tx, "w", "l"), ["USING COVERING INDEX messages_replied"]),
+        (
+            lambda tx: conversation_lists.page(tx, "w", None, 0, 50),
+            ["m USING INDEX messages_newest", "later USING INDEX messages_of_lead"],
+        ),
+        (
+            lambda tx: conversation_lists.count(tx, "w"),
+            ["l USING COVERING INDEX leads_newest", "m USING COVERING INDEX messages_of_lead"],
+        ),
+        (lambda tx: conversation_lists.messages_of(tx, "l", 0, 50), ["USING INDEX messages_of_lead"]),
+        (lambda tx: conversation_lists.count_messages_of(tx, "l"), ["USING COVERING INDEX messages_of_lead"]),
+        (
+            lambda tx: conversation_lists.found(tx, "w", Search("ann"), None, 0, 50),
+            ["l USING INDEX leads_newest", "last USING INDEX messages_of_lead"],
+        ),
+        (lambda tx: conversation_lists.last_of(tx, "w", "l", ANYBODY, None), ["last USING INDEX messages_of_lead"]),
+    ],
+)
+def test_a_list_is_read_by_its_indexes(ask: Callable[[Any], object], indexes: list[str]) -> None:
+    plan = plan_of(ask)
+    assert "SCAN m" not in plan
+    assert not [one for one in indexes if one not in plan], plan
+
+
+@pytest.mark.parametrize(
+    "ask", [lambda tx: reply_lists.page(tx, "w", 0, 50), lambda tx: conversation_lists.page(tx, "w", None, 0, 50)]
+)
+def test_a_page_is_not_sorted(ask: Callable[[Any], object]) -> None:
+    assert "USE TEMP B-TREE" not in plan_of(ask)
