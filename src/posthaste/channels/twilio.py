@@ -25,7 +25,7 @@ from posthaste.channels.twilio_setup import (
     check,
     is_public,
     number_of,
-    service_of,
+    pool_of,
     token_of,
 )
 from posthaste.channels.twilio_signature import is_signed
@@ -116,7 +116,7 @@ class Twilio:
 
     async def prepare(self, device: Connection, order: Order) -> Target | Deferred | Rejected:
         """Refuse what Twilio would surely refuse; there is nothing to ask."""
-        if not service_of(device) and not order.sender.phone:
+        if not pool_of(device) and not order.sender.phone:
             return Rejected(Refusal.UNAUTHORIZED, "the line has neither a number nor a messaging service to send from")
         if not order.text.strip() and not order.files:
             return Rejected(Refusal.BAD_CONTENT, "there is no text to send")
@@ -144,7 +144,7 @@ class Twilio:
         They are not filtered by date: Twilio filters by the date of sending, which a message in its queue does not have yet.
         """
         query = {"To": trace.address, "PageSize": str(_PAGE_ROWS)}
-        if not service_of(device) and trace.sender.phone:
+        if not pool_of(device) and trace.sender.phone:
             query["From"] = trace.sender.phone
         try:
             rows, is_whole = await self._rows(device, query, meaning.earliest(trace), _LOOK_PAGES)
@@ -152,7 +152,7 @@ class Twilio:
             return CannotTell(str(error))
         if not is_whole:
             return CannotTell("too many messages have gone to this person since to look through")
-        return meaning.finding_among(rows, trace, service_of(device))
+        return meaning.finding_among(rows, trace, pool_of(device))
 
     # Checking
 
@@ -297,7 +297,7 @@ class Twilio:
 
 
 def _fields(device: Connection, order: Order) -> list[tuple[str, str]]:
-    sender = ("MessagingServiceSid", service_of(device)) if service_of(device) else ("From", order.sender.phone or "")
+    sender = ("MessagingServiceSid", pool_of(device)) if pool_of(device) else ("From", order.sender.phone or "")
     fields = [("To", order.address), sender]
     if order.text.strip():
         fields.append(("Body", order.text))
@@ -320,7 +320,7 @@ def _next_url(device: Connection, url: str, answer: Answer) -> str:
 
 def _state(device: Connection, account: wire.Account) -> str:
     kind = "a trial account, which writes to verified numbers only" if account.type == "Trial" else "the account"
-    sender = "a messaging service" if service_of(device) else "the line's number"
+    sender = "a messaging service" if pool_of(device) else "the line's number"
     ways = "reports come by webhook" if is_public(device.hook_url) or not device.hook_url else "reports are polled for"
     return f"{kind} is active, sends from {sender}; {ways}"
 

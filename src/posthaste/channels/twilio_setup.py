@@ -37,7 +37,8 @@ def base_url(device: Connection) -> str:
     return device.config.get("baseUrl", "")
 
 
-def service_of(device: Connection) -> str:
+def pool_of(device: Connection) -> str:
+    """Return the id of the pool of numbers to send from, which Twilio calls a messaging service."""
     return device.config.get("messagingServiceSid", "")
 
 
