@@ -16,6 +16,7 @@ import pytest
 from programs import ended, environment, free_port, refused, running
 
 from posthaste.__main__ import main
+from posthaste.provision import PARTS
 
 ANSWERED = {"success", "status", "leadId", "ghlContactId", "ghlLocationId", "hsPortalId", "hsContactId", "message"}
 KNOWN = {"duplicateOnly", "existingLeadIds", "leadIds", "duplicateMessage"}
@@ -35,8 +36,9 @@ def test_a_fresh_start_needs_nothing_and_says_what_to_do_next(tmp_path: Path) ->
         assert made["url"] == server.url
         assert re.fullmatch(r"tuco_sk_[0-9a-f]{48}", made["apiKey"])
         assert made["workspaceId"].startswith("org_")
-        assert [line["channel"] for line in made["lines"]] == ["bluebubbles", "bluebubbles"]
-        assert all(ID.fullmatch(line["_id"]) and line["phone"].startswith("+1") for line in made["lines"])
+        assert [line["channel"] for line in made["lines"]] == ["bluebubbles", "bluebubbles", "smsgate", "email"]
+        assert all(ID.fullmatch(line["_id"]) for line in made["lines"])
+        assert [line["phone"] or line["email"] for line in made["lines"]] == [part.address for part in PARTS]
         assert stat.S_IMODE((tmp_path / "data" / "sandbox.json").stat().st_mode) == 0o600
         assert stat.S_IMODE((tmp_path / "data" / "posthaste.db").stat().st_mode) == 0o600
         assert made["apiKey"] in server.welcome

@@ -16,10 +16,10 @@ def test_processes_that_start_together_on_an_empty_database_agree(tmp_path: Path
             for program in programs:
                 await program.ready()
             assert made.number("SELECT count(*) FROM workspaces") == 1
-            assert made.number("SELECT count(*) FROM lines") == 2
-            assert made.number("SELECT count(*) FROM devices") == 2
+            assert made.number("SELECT count(*) FROM lines") == 4
+            assert made.number("SELECT count(*) FROM devices") == 4
             for one in (programs[0], programs[2]):
-                assert len(sandbox_file(one)["lines"]) == 2
+                assert len(sandbox_file(one)["lines"]) == 4
                 async with caller([one]) as calls:
                     answer = await calls.call("GET", "/api/lines/by-user")
                     assert answer.status_code == 200, answer.text

@@ -94,6 +94,7 @@ class Town:
         self.changes: list[Change] = []
         self.workspace_id = ""
         self.complaints: list[str] = []
+        self.before_us: set[str] = set()
         own_tasks(loop)
         loop.set_exception_handler(self._complain)
         self.network = Network(loop, self.clock, self.faults, self.trace)
@@ -165,10 +166,18 @@ class Town:
     def patch(self, line: int, rules: dict[str, Any]) -> None:
         self.callers.patch(line, rules)
 
-    def person_writes(self, mac: int, person: str) -> None:
+    def person_writes(self, mac: int, person: str, text: str) -> None:
         if course_of(person).on_imessage:
             self.trace.say("mac", f"{person} writes to {mac}")
-            sending.person_writes(self.world, self.world.macs[self.device_ids[mac]], person, "Hello you")
+            row = sending.person_writes(self.world, self.world.macs[self.device_ids[mac]], person, text)
+            if not self._has_met(self.device_ids[mac]):
+                self.before_us.add(row.guid)
+
+    def _has_met(self, device_id: str) -> bool:
+        """Tell whether we have ever reached a device; what lies on it before that is not ours to read."""
+        ask = self.disk.store._connection.execute
+        (options,) = ask("SELECT options FROM devices WHERE id = ?", [device_id]).fetchone()
+        return bool(options != "{}")
 
     def database_down(self) -> None:
         self.trace.say("disk", "the database goes away")

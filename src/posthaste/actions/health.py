@@ -31,7 +31,7 @@ def note_health(
     options: Mapping[str, object],
     cursor: int | None,
 ) -> str | None:
-    """Write what a ping said; return "up" or "down" if that is news.
+    """Write what a ping said; return "up" or "down" if that is news, which the first up is not.
 
     One failure is no outage; `failures_until_down` in a row are.
     """
@@ -61,7 +61,7 @@ def note_health(
     if (state == "up") == was_up:
         return None
     _change_state(tx, settings, device_id, is_up=state == "up")
-    return state
+    return None if is_up and device.checked_at is None else state
 
 
 def _change_state(tx: Transaction, settings: Settings, device_id: str, *, is_up: bool) -> None:

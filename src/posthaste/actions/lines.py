@@ -242,10 +242,11 @@ def _moved(free_at: int, old_gap_ms: int, gap_ms: int) -> int:
     return free_at + gap_ms - old_gap_ms if free_at else 0
 
 
-def move_device(tx: Transaction, device_id: str, url: str) -> None:
+def move_device(tx: Transaction, device_id: str, url: str, config: Mapping[str, str] | None = None) -> None:
     """Reach a device at another address from now on; what it is and owes stays."""
     access = devices.access(tx, [device_id])[device_id]
-    if access.url != url:
-        devices.save_access(tx, changed(access, url=url))
+    moved = changed(access, url=url, config=access.config if config is None else config)
+    if moved != access:
+        devices.save_access(tx, moved)
         devices.hasten(tx, device_id, health_at=tx.now)
         tx.wake("devices")

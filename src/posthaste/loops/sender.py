@@ -17,7 +17,7 @@ from posthaste.actions.health import suspect
 from posthaste.actions.record import Report, record
 from posthaste.channels.base import Channel, Connection, Order
 from posthaste.clock import Clock
-from posthaste.core.outcomes import Deferred, Outcome, Rejected
+from posthaste.core.outcomes import Accepted, Ambiguous, Deferred, Outcome, Rejected
 from posthaste.links import Links
 from posthaste.loops.addressing import Addressing
 from posthaste.loops.alarm import Alarm
@@ -31,6 +31,8 @@ from posthaste.store.gather import Gatherer
 
 _log = logging.getLogger(__name__)
 _RECORD_TRIES = 8
+#: Pauses before the same hand-over is made again with a provider that knows it by its key.
+_REPEATS_AFTER_S = (0.5, 2.0)
 
 
 class Sender:
@@ -135,7 +137,7 @@ class Sender:
         if started_after_ms >= self._settings.start_within_ms:
             # Somebody may hold the attempt for dead by now: the call is not made.
             return Report(one.attempt, Deferred("the call could not start in time"), 0)
-        outcome = await channel.send(device, order)
+        outcome = await _send(channel, device, order)
         return await self._reported(one, outcome, int(started_after_ms) + 1)
 
     async def _reported(self, one: Claimed, outcome: Outcome, started_after_ms: int | None = None) -> Report:
@@ -160,3 +162,16 @@ class Sender:
     async def _record_all(self, reports: Sequence[Report]) -> Sequence[None]:
         await self._store.write(record, self._settings, reports)
         return [None] * len(reports)
+
+
+async def _send(channel: Channel, device: Connection, order: Order) -> Outcome:
+    """Send; where nobody can tell what became of it and the provider knows a repeat by its key, make the same request again."""
+    outcome = await channel.send(device, order)
+    for pause_s in _REPEATS_AFTER_S if channel.kind.promises.repeats_safely else ():
+        if not isinstance(outcome, Ambiguous):
+            break
+        await asyncio.sleep(pause_s)
+        again = await channel.send(device, order)
+        # A refusal now says nothing about the first one.
+        outcome = again if isinstance(again, Accepted) else outcome
+    return outcome

@@ -74,7 +74,7 @@ class Watcher:
             cursor=health.cursor,
         )
         if news is not None:
-            _log.warning("line.%s device=%s", news, access.device_id)
+            _log.log(logging.INFO if health.is_up else logging.WARNING, "line.%s device=%s", news, access.device_id)
         if not health.is_up:
             await self._move_off(access.device_id)
 

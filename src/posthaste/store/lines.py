@@ -34,8 +34,13 @@ def of_devices(tx: Transaction, device_ids: Collection[str]) -> list[Line]:
 
 
 def of_workspace(tx: Transaction, workspace_id: str) -> list[Line]:
+    """Return a workspace's lines, those for iMessage first, in order of creation."""
     rows = tx.rows(
-        f"SELECT {_COLUMNS} FROM lines WHERE workspace_id = :workspace_id AND deleted_at IS NULL ORDER BY created_at, id",
+        f"""
+        SELECT {_COLUMNS} FROM lines
+        WHERE workspace_id = :workspace_id AND deleted_at IS NULL
+        ORDER BY CASE WHEN message_type = 'imessage' THEN 0 ELSE 1 END, created_at, id
+        """,
         {"workspace_id": workspace_id},
     )
     return [_line(row) for row in rows]
