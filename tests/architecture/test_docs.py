@@ -56,7 +56,9 @@ def test_every_route_is_described() -> None:
 
 def test_every_error_code_is_described() -> None:
     pages = (DOCS / "api.md").read_text() + PAGE.read_text()
-    codes = {code for source in product() if not source.is_in("cli", "sandbox") for code in _codes(source)} - NEVER_ANSWERED - FOREIGN
+    codes = (
+        {code for source in product() if not source.is_in("cli", "sandbox") for code in _codes(source)} - NEVER_ANSWERED - FOREIGN
+    )
     assert len(codes) > 40
     refusals = {refusal.name for refusal in Refusal if refusal not in NOT_A_CODE}
     assert not [code for code in sorted(codes | refusals) if f"`{code}`" not in pages]
