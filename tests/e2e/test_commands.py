@@ -8,12 +8,15 @@ from click.testing import CliRunner
 from programs import Server, free_port, posthaste, refused, running, said
 
 from posthaste.__main__ import root
+from posthaste.channels.catalog import KINDS
+from posthaste.cli.channel_options import flag_of, variable_of
+from posthaste.core.channels import Kind
 from posthaste.settings import OPTIONS
 
 COMMANDS = ("serve", "api", "worker", "sandbox", "migrate", "workspaces", "keys", "lines", "doctor")
 BESIDE = (
     *(("workspaces", "create"), ("workspaces", "list"), ("keys", "create"), ("keys", "list"), ("keys", "revoke")),
-    *(("lines", "add"), ("lines", "list"), ("lines", "test"), ("lines", "disable"), ("lines", "enable")),
+    *(("lines", "add"), ("lines", "list"), ("lines", "test"), ("lines", "disable"), ("lines", "enable"), ("lines", "delete")),
 )
 
 
@@ -83,6 +86,84 @@ def test_lines_are_tested_disabled_and_enabled_beside_the_server(server: Server)
     said("lines", "enable", line, *folder)
     assert server.call("POST", "/api/messages", body).json()["status"] == "sent"
     assert "there is no line" in refused("lines", "disable", "0" * 24, *folder)
+
+
+def test_a_line_is_deleted_beside_the_server(server: Server) -> None:
+    folder = ("--data", server.folder)
+    workspace = said("workspaces", "create", "Deleting", *folder)
+    key = said("keys", "create", *folder, "--workspace", workspace)
+    where = ("--workspace", workspace, "--url", f"http://127.0.0.1:{free_port()}", "--password", "x")
+    old = said("lines", "add", *folder, *where, "--phone", "+16285550131")
+    waiting = server.call("POST", "/api/messages", {"message": "Hi", "recipientPhone": "+12025550131"}, key).json()["message"]
+    other = said("lines", "add", *folder, *where, "--phone", "+16285550132")
+    assert said("lines", "delete", old, *folder) == f"deleted {old}"
+    assert old not in said("lines", "list", *folder)
+    assert "there is no line" in refused("lines", "delete", old, *folder)
+    moved = server.call("GET", f"/api/messages/{waiting['_id']}", key=key).json()["message"]
+    assert (moved["fromLineId"], moved["status"]) == (other, "queued")
+
+
+@pytest.mark.parametrize("kind", KINDS.values(), ids=lambda kind: kind.name)
+def test_every_channel_has_its_part_of_the_help(kind: Kind) -> None:
+    text = " ".join(help_of("lines", "add").split())
+    part = text.partition(f"--channel {kind.name}: {kind.title}, for {kind.message_type}: ")[2].partition("--channel ")[0]
+    assert not [field.name for field in kind.fields if f"{flag_of(field.name)} TEXT" not in part]
+    assert not [field.name for field in kind.fields if field.is_secret and variable_of(kind, field) not in part]
+    assert part.count("; needed") == sum(field.is_needed for field in kind.fields)
+
+
+@pytest.mark.parametrize("kind", KINDS.values(), ids=lambda kind: kind.name)
+def test_what_a_channel_needs_is_asked_for_in_one_line(kind: Kind, tmp_path: Path) -> None:
+    folder = ("--data", tmp_path / "data")
+    said("workspaces", "create", "One", *folder)
+    address = ("--email", "ada@example.com") if kind.message_type == "email" else ("--phone", "+16285550123")
+    needed = next(field.name for field in kind.fields if field.is_needed)
+    assert f"{needed} is required for {kind.name}" in refused("lines", "add", "--channel", kind.name, *address, *folder)
+
+
+def test_secrets_come_from_the_environment_and_nobody_sees_them(tmp_path: Path) -> None:
+    folder = ("--data", tmp_path / "data")
+    said("workspaces", "create", "One", *folder)
+    phone = ("--channel", "smsgate", "--url", f"http://127.0.0.1:{free_port()}", "--username", "sms", "--phone", "+16285550123")
+    line = said("lines", "add", *phone, *folder, SMSGATE_PASSWORD="hush-hush")
+    told = posthaste("lines", "test", line, *folder)
+    assert (told.returncode, told.stdout) == (1, "")
+    assert told.stderr.startswith("posthaste: down: ")
+    assert "hush-hush" not in told.stderr + said("lines", "list", *folder)
+    assert b"hush-hush" not in b"".join(path.read_bytes() for path in (tmp_path / "data").iterdir() if path.is_file())
+    doctor = posthaste("doctor", *folder, "--port", free_port())
+    assert "(smsgate): " in doctor.stdout
+    assert "hush-hush" not in doctor.stdout + doctor.stderr
+
+
+def test_a_lost_key_is_told_in_words(tmp_path: Path) -> None:
+    folder = ("--data", tmp_path / "data")
+    said("workspaces", "create", "One", *folder)
+    mac = ("--url", f"http://127.0.0.1:{free_port()}", "--phone", "+16285550123")
+    line = said("lines", "add", *mac, *folder, BLUEBUBBLES_PASSWORD="secret")
+    (tmp_path / "data" / "secret.key").unlink()
+    assert "a key that this server does not have" in refused("lines", "test", line, *folder)
+    done = posthaste("doctor", *folder, "--port", free_port())
+    assert done.returncode == 1
+    assert "a key that this server does not have" in done.stdout
+
+
+def test_a_long_text_is_read_from_a_file(tmp_path: Path) -> None:
+    folder = ("--data", tmp_path / "data")
+    said("workspaces", "create", "One", *folder)
+    body = tmp_path / "body.json"
+    gateway = ("--channel", "http", "--send-url", "http://127.0.0.1:9/send", "--body-type", "json", "--phone", "+16285550123")
+    missing = refused("lines", "add", *gateway, "--body", f"@{body}", *folder)
+    assert f"body: cannot read {body}: No such file" in missing
+    body.write_text('{"to": "{to}", "text": "{text}"}')
+    assert len(said("lines", "add", *gateway, "--body", f"@{body}", *folder)) == 24
+
+
+def test_an_option_of_another_channel_is_refused(tmp_path: Path) -> None:
+    folder = ("--data", tmp_path / "data")
+    said("workspaces", "create", "One", *folder)
+    told = refused("lines", "add", "--channel", "twilio", "--send-url", "http://127.0.0.1:9", "--phone", "+16285550123", *folder)
+    assert "--send-url is not an option of --channel twilio" in told
 
 
 def test_what_was_typed_wrongly_is_one_line(tmp_path: Path) -> None:
