@@ -1,0 +1,101 @@
+"""A device is told once where to report, and again when it is reached in another way or was away."""
+
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from dataclasses import dataclass, field
+from typing import cast
+
+from api.house import House, house, run
+from posthaste.actions.health import take_due_for_health
+from posthaste.actions.lines import LineChange, Resetting, change_line
+from posthaste.channels.base import Channel, Connection, Health
+from posthaste.channels.bluebubbles import BlueBubbles
+from posthaste.core.channels import Setup
+from posthaste.loops.reach import Reach
+from posthaste.loops.watcher import Watcher
+from posthaste.vault import Vault
+
+VAULT = Vault(["test"])
+
+
+@dataclass
+class Mac:
+    """A channel that answers every ping, and notes at which address it was told where to report."""
+
+    kind = BlueBubbles.kind
+    is_up: bool = True
+    told: list[tuple[str, str]] = field(default_factory=list)
+
+    async def ping(self, device: Connection) -> Health:
+        return Health(self.is_up, "", device.options)
+
+    async def listen(self, device: Connection) -> None:
+        self.told.append((device.url, device.secrets["password"]))
+
+
+@dataclass
+class Watch:
+    """A house whose one device is pinged when the test says so."""
+
+    house: House
+    watcher: Watcher
+
+    async def ping(self) -> None:
+        self.house.clock.now += self.house.settings.health_every_ms + 1
+        for access in await self.house.store.write(take_due_for_health, self.house.settings, 9):
+            await self.watcher._ping(access)
+
+    async def change(self, config: dict[str, str], secrets: dict[str, str]) -> None:
+        change = LineChange(resetting=Resetting(Setup(config, secrets), VAULT))
+        await self.house.store.write(change_line, self.house.workspace.id, self.house.lines[0].line.id, change)
+
+
+@asynccontextmanager
+async def watching(mac: Mac) -> AsyncIterator[Watch]:
+    async with house() as it:
+        reach = Reach(VAULT, lambda access: "http://posthaste.test/hooks")
+        yield Watch(it, Watcher(it.store, it.settings, {"bluebubbles": cast(Channel, mac)}, reach))
+
+
+def test_a_device_is_told_once() -> None:
+    async def main() -> None:
+        mac = Mac()
+        async with watching(mac) as it:
+            for _ in range(3):
+                await it.ping()
+            assert mac.told == [("http://127.0.0.1:9000", "secret")]
+
+    run(main)
+
+
+def test_a_device_that_was_away_is_told_again() -> None:
+    async def main() -> None:
+        mac = Mac()
+        async with watching(mac) as it:
+            await it.ping()
+            mac.is_up = False
+            await it.ping()
+            mac.is_up = True
+            await it.ping()
+            assert len(mac.told) == 2
+
+    run(main)
+
+
+def test_a_device_that_is_reached_in_another_way_is_told_there() -> None:
+    async def main() -> None:
+        mac = Mac()
+        async with watching(mac) as it:
+            await it.ping()
+            await it.change({"url": "http://127.0.0.1:9999"}, {})
+            await it.ping()
+            await it.change({}, {"password": "n3w"})
+            await it.ping()
+            await it.ping()
+            assert mac.told == [
+                ("http://127.0.0.1:9000", "secret"),
+                ("http://127.0.0.1:9999", "secret"),
+                ("http://127.0.0.1:9999", "n3w"),
+            ]
+
+    run(main)
