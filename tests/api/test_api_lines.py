@@ -47,6 +47,19 @@ def _least(kind: Kind) -> dict[str, object]:
 
 
 @pytest.mark.parametrize("kind", KINDS.values(), ids=lambda kind: kind.name)
+def test_a_line_has_an_address_of_the_kind_that_it_writes_from(kind: Kind) -> None:
+    async def main() -> None:
+        async with house() as it:
+            other = {"phone": "+16462230999"} if kind.message_type is MessageType.EMAIL else {"email": "ada@example.com"}
+            answer = await it.client.post("/api/lines", json={"channel": kind.name, **other}, headers=it.auth)
+            needed = {"sms": "phone is required: ", "email": "email is required: "}.get(kind.message_type, "")
+            assert answer.json()["code"] == "MISSING_FIELD"
+            assert answer.json()["error"].startswith(needed)
+
+    run(main)
+
+
+@pytest.mark.parametrize("kind", KINDS.values(), ids=lambda kind: kind.name)
 def test_a_secret_of_the_wrong_type_is_refused_without_being_shown(kind: Kind) -> None:
     async def main() -> None:
         async with house() as it:

@@ -6,6 +6,7 @@ seconds. What a channel asks for beyond that is its own `Kind`'s to say and to c
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from typing import assert_never
 
 from posthaste.actions.lines import LineChange, NewLine, Resetting
 from posthaste.actions.seals import Sealer
@@ -13,6 +14,7 @@ from posthaste.api.fields import Fields, flag, given, own_id, seconds_as_ms, tex
 from posthaste.core.addresses import normalise_email, normalise_phone
 from posthaste.core.channels import Form, Kind
 from posthaste.core.errors import Refused, shown
+from posthaste.core.messages import MessageType
 from posthaste.core.windows import zone_named
 from posthaste.core.workspaces import Workspace
 
@@ -69,8 +71,7 @@ def parse_new_line(fields: Fields, workspace: Workspace, setting: Setting) -> Ne
     message_type = _message_type(fields, kind)
     device_id = own_id(fields, "deviceId")
     phone, email = text(fields, "phone"), text(fields, "email", most_chars=320)
-    if phone is None and email is None:
-        raise Refused("phone or email is required: the address from which the line writes", code="MISSING_FIELD")
+    _need_address(kind.message_type, phone, email)
     setup = kind.setup_from(_own_fields(fields, kind)) if device_id is None else None
     return NewLine(
         channel=kind.name,
@@ -108,6 +109,21 @@ def _kind(fields: Fields, kinds: Mapping[str, Kind]) -> Kind:
     if found not in kinds:
         raise Refused(f"channel must be one of {', '.join(kinds)}, got {shown(found)}", code="INVALID_CHANNEL")
     return kinds[found]
+
+
+def _need_address(message_type: MessageType, phone: str | None, email: str | None) -> None:
+    """Refuse a line that could not write: from an e-mail address no SMS is sent, and from a number no e-mail."""
+    match message_type:
+        case MessageType.IMESSAGE:
+            needed, is_given = "phone or email", phone is not None or email is not None
+        case MessageType.SMS:
+            needed, is_given = "phone", phone is not None
+        case MessageType.EMAIL:
+            needed, is_given = "email", email is not None
+        case _:
+            assert_never(message_type)
+    if not is_given:
+        raise Refused(f"{needed} is required: the address from which the line writes", code="MISSING_FIELD")
 
 
 def _message_type(fields: Fields, kind: Kind) -> str:
