@@ -134,7 +134,7 @@ def test_a_workspace_that_goes_too_fast_is_told_when_to_come_back() -> None:
             assert [one.headers["ratelimit-remaining"] for one in answers] == ["1", "0", "0"]
             assert answers[2].headers["ratelimit-limit"] == "2"
             assert answers[2].headers["ratelimit-reset"] == answers[2].headers["retry-after"] == "45"
-            assert answers[2].json() == {"error": "Too many requests: 2 a minute are allowed", "code": "TOO_MANY_REQUESTS"}
+            assert answers[2].json() == {"error": "Rate limit exceeded", "code": "TOO_MANY_REQUESTS"}
             assert await it.count("messages") == 2
             # Sending and everything else are counted apart, and so are workspaces.
             assert await statuses(it, it.auth, it.auth) == [200, 429]

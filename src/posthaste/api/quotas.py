@@ -61,4 +61,5 @@ class Quotas:
 
 
 def too_many(standing: Standing) -> TooManyRequests:
-    return TooManyRequests(f"Too many requests: {standing.limit} a minute are allowed", retry_after_s=standing.resets_in_s)
+    """Return the refusal in the hosted product's words; how many are allowed stands in the headers."""
+    return TooManyRequests("Rate limit exceeded", retry_after_s=standing.resets_in_s)
