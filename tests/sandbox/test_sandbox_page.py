@@ -22,6 +22,7 @@ QUIET = (
 )  # fmt: skip
 CHROMIUM = next(filter(None, map(shutil.which, ("chromium", "chromium-browser", "google-chrome"))), None)
 
+SMS_LINE = "+16285552000"
 # A picture of one dot.
 DOT = "iVBORw0KGgoAAAANSUhEUgAAAAEAAAABCAYAAAAfFcSJAAAADUlEQVR42mNk+M9QDwADhgGAWjR9awAAAABJRU5ErkJggg=="
 
@@ -158,6 +159,27 @@ def test_a_mac_is_switched_off_and_on(sandbox: Sandbox, page: Page) -> None:
         expect(switch).to_have_attribute("aria-checked", is_up)
         [mac] = httpx2.get(f"{sandbox.url}/devices").json()
         assert mac["state"] == {"true": "up", "false": "down"}[is_up]
+
+
+def test_text_messages_and_mail_are_shown_and_answered_too(sandbox: Sandbox, page: Page) -> None:
+    android = {"kind": "android", "id": "android", "phone": SMS_LINE, "username": "u", "password": "p"}
+    mailbox = {"kind": "mail", "id": "mail", "email": "me@posthaste.example", "password": "p"}
+    for device in (android, mailbox):
+        httpx2.post(f"{sandbox.url}/devices", json=device).raise_for_status()
+    httpx2.post(f"{sandbox.url}/phones/{ORDINARY}/send", json={"to": SMS_LINE, "text": "By SMS"}).raise_for_status()
+    mail = {"to": "me@posthaste.example", "text": "By mail"}
+    httpx2.post(f"{sandbox.url}/phones/ana@people.example/send", json=mail).raise_for_status()
+    for who, channel, text in ((ORDINARY, "SMS", "By SMS"), ("ana@people.example", "E-mail", "By mail")):
+        card = page.locator(".phone").filter(has_text=text)
+        expect(card.locator(".from").first).to_contain_text(channel)
+        card.get_by_label(f"Answer as {who}", exact=True).fill("Once more")
+        card.get_by_role("button", name="Send answer").click()
+        expect(card.locator(".bubble.own")).to_have_text([text, "Once more"])
+        expect(card.get_by_label("React")).to_have_count(0)
+    switch = page.get_by_role("switch", name=f"Android phone of {SMS_LINE}")
+    switch.click()
+    expect(switch).to_have_attribute("aria-checked", "false")
+    expect(page.get_by_role("switch", name="Mail server of me@posthaste.example")).to_have_attribute("aria-checked", "true")
 
 
 def test_it_says_when_the_sandbox_is_gone(sandbox: Sandbox, page: Page) -> None:

@@ -60,27 +60,18 @@ async def received(world: World, request: Request) -> Response:
 
 async def write(world: World, request: Request) -> Response:
     asked = await read_body(request, Writing)
-    sender = normal(request.path_params["number"])
-    mac, android = world.mac_of_line(normal(asked.to)), world.android_of_line(normal(asked.to))
+    sender, line = normal(request.path_params["number"]), normal(asked.to)
     if not sender:
         raise BadInputError(f"not a number: {request.path_params['number']}")
-    box = world.mailbox_of(normal(asked.to)) if "@" in sender else None
-    if mac is None and android is None and box is None:
-        raise BadInputError(f"no Mac, no Android phone and no mailbox has the address {asked.to}")
     if not asked.text and not asked.attachments:
         raise BadInputError("text must not be empty")
-    if box is not None:
+    if "@" in sender and (box := world.mailbox_of(line)):
         return _write_mail(world, box, sender, asked)
-    if mac is None and asked.attachments:
-        raise BadInputError("the sandbox has no picture messages")
-    if mac is None:
-        return _write_sms(world, android, sender, asked.text)
-    if not course_of(sender).on_imessage:
-        raise BadInputError(f"{sender} is not on iMessage, so it cannot write to a Mac")
-    files = tuple([world.keep_file(file.name, _content(file)) for file in asked.attachments])
-    row = sending.person_writes(world, mac, sender, asked.text, files, asked.reply_to)
-    written = {"guid": row.guid, "from": sender, "to": mac.settings.phone, "text": row.text}
-    return answer(written | _files_json(row.attachments) | {"sentAt": iso(row.created_at)}, 201)
+    if mac := world.mac_of_line(line):
+        return _write_imessage(world, mac, sender, asked)
+    if android := world.android_of_line(line):
+        return _write_sms(world, android, sender, asked)
+    raise BadInputError(f"no Mac, no Android phone and no mailbox has the address {asked.to}")
 
 
 async def react(world: World, request: Request) -> Response:
@@ -130,10 +121,21 @@ def _content(file: NewFile) -> bytes:
     return content
 
 
-def _write_sms(world: World, android: Android | None, sender: str, text: str) -> Response:
-    if android is None or not sender.startswith("+"):
+def _write_imessage(world: World, mac: Mac, sender: str, asked: Writing) -> Response:
+    if not course_of(sender).on_imessage:
+        raise BadInputError(f"{sender} is not on iMessage, so it cannot write to a Mac")
+    files = tuple([world.keep_file(file.name, _content(file)) for file in asked.attachments])
+    row = sending.person_writes(world, mac, sender, asked.text, files, asked.reply_to)
+    written = {"guid": row.guid, "from": sender, "to": mac.settings.phone, "text": row.text}
+    return answer(written | _files_json(row.attachments) | {"sentAt": iso(row.created_at)}, 201)
+
+
+def _write_sms(world: World, android: Android, sender: str, asked: Writing) -> Response:
+    if not sender.startswith("+"):
         raise BadInputError(f"{sender} has no phone number, so it cannot write a text message")
-    sms = android_sending.person_writes(world, android, sender, text)
+    if asked.attachments:
+        raise BadInputError("the sandbox has no picture messages")
+    sms = android_sending.person_writes(world, android, sender, asked.text)
     written = {"guid": sms.id, "from": sender, "to": android.phone, "text": sms.text}
     return answer(written | {"sentAt": iso(sms.at)}, 201)
 

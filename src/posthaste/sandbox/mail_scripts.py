@@ -72,10 +72,14 @@ MAIL_COURSES: dict[MailScript, MailCourse] = {
 }
 
 
-def mail_course_of(address: str) -> MailCourse:
+def mail_script_of(address: str) -> MailScript:
     """Return the script of an address in normal form."""
     local = address.rpartition("@")[0].partition("+")[0]
-    return MAIL_COURSES[MailScript(local) if local in tuple(MailScript) else MailScript.DELIVERED]
+    return MailScript(local) if local in tuple(MailScript) else MailScript.DELIVERED
+
+
+def mail_course_of(address: str) -> MailCourse:
+    return MAIL_COURSES[mail_script_of(address)]
 
 
 def scripted_mailboxes() -> list[dict[str, str]]:

@@ -1,4 +1,4 @@
-"""The page for a person: the phones with their bubbles, a box to answer, pictures and tapbacks, and the Macs with a switch.
+"""The page for a person: the phones with their bubbles, a box to answer, pictures and tapbacks, and the devices with a switch.
 
 The page is plain files out of the package, and asks for `/state` once a second; nothing is fetched from anywhere else.
 What it shows is bounded, what the world keeps is not.
@@ -13,10 +13,13 @@ from starlette.requests import Request
 from starlette.responses import Response
 from starlette.routing import Route
 
-from posthaste.sandbox.control import mac_json
+from posthaste.sandbox.android import Android
 from posthaste.sandbox.control_call import iso
 from posthaste.sandbox.entries import Attached, Received, Wrote
 from posthaste.sandbox.files import UNKNOWN_TYPE
+from posthaste.sandbox.mac import Mac
+from posthaste.sandbox.mail import Mailbox
+from posthaste.sandbox.mail_scripts import mail_script_of
 from posthaste.sandbox.numbers import COURSES, script_of, scripted_numbers
 from posthaste.sandbox.render import Json
 from posthaste.sandbox.world import World
@@ -65,7 +68,7 @@ async def state(request: Request) -> Response:
         return Response(status_code=204)
     body = {
         "version": world.version,
-        "macs": [_mac(request, world, mac_id) for mac_id in world.macs],
+        "devices": _devices(world),
         "phones": _phones(world),
         "numbers": _first_of_each_script(),
     }
@@ -81,11 +84,26 @@ def _read(name: str) -> bytes:
     return (files("posthaste.sandbox") / "assets" / name).read_bytes()
 
 
-def _mac(request: Request, world: World, mac_id: str) -> Json:
-    mac = world.macs[mac_id]
-    shown = mac_json(request, mac)
-    del shown["password"]
-    return shown | {"messages": len(mac.rows), "webhooks": len(mac.hooks)}
+def _devices(world: World) -> list[Json]:
+    """Return every device with what a person wants to know of it, and no password."""
+    macs = [_device("Mac", mac.settings.phone, mac, _facts_of(mac)) for mac in world.macs.values()]
+    androids = [_device("Android phone", one.phone, one, ["Android", "SMS Gate"]) for one in world.androids.values()]
+    boxes = [_device("Mail server", box.email, box, ["mail", "SMTP and IMAP"]) for box in world.mailboxes.values()]
+    return [*macs, *androids, *boxes]
+
+
+def _device(title: str, line: str, device: Mac | Android | Mailbox, facts: list[str]) -> Json:
+    return {"title": title, "line": line, "id": device.id, "isUp": device.is_up, "facts": facts}
+
+
+def _facts_of(mac: Mac) -> list[str]:
+    way = "Private API" if mac.settings.private_api else "AppleScript"
+    counts = [_counted(len(mac.rows), "message"), _counted(len(mac.hooks), "webhook")]
+    return [f"macOS {mac.settings.macos_version}", way, *counts]
+
+
+def _counted(count: int, word: str) -> str:
+    return f"{count} {word}{'' if count == 1 else 's'}"
 
 
 def _phones(world: World) -> list[Json]:
@@ -102,12 +120,17 @@ def _phone(world: World, number: str, items: list[Received | Wrote]) -> Json:
     lines = dict.fromkeys(_line(item) for item in reversed(items))
     return {
         "number": number,
-        "script": script_of(number),
-        "lines": [line for line in lines if world.mac_of_line(line)],
+        "script": mail_script_of(number) if "@" in number else script_of(number),
+        "lines": [line for line in lines if _takes_answers(world, number, line)],
         "typing": [mac.settings.phone for mac in world.macs.values() if number in mac.typing_to],
         "total": len(items),
         "bubbles": [_bubble(world, item) for item in items[-BUBBLES_SHOWN:]],
     }
+
+
+def _takes_answers(world: World, number: str, line: str) -> bool:
+    is_box = "@" in number and world.mailbox_of(line) is not None
+    return is_box or world.mac_of_line(line) is not None or world.android_of_line(line) is not None
 
 
 def _bubble(world: World, item: Received | Wrote) -> Json:
@@ -115,6 +138,8 @@ def _bubble(world: World, item: Received | Wrote) -> Json:
         "guid": item.guid,
         "isOwn": isinstance(item, Wrote),
         "line": _line(item),
+        "channel": item.channel,
+        "subject": item.subject if isinstance(item, Received) else "",
         "text": item.text,
         "attachments": [_attachment(one) for one in item.attachments],
         "tapbacks": _tapbacks(world, item),

@@ -3,12 +3,13 @@
 
 const EVERY_MS = 1000;
 const TYPING_ENDS_MS = 4000;
+const CHANNELS = { sms: "SMS", email: "E-mail" };
 const TAPBACKS = ["love", "like", "dislike", "laugh", "emphasize", "question"];
 const byId = (id) => document.getElementById(id);
 const wall = byId("wall");
 const cards = new Map();
 let version = "";
-let state = { macs: [], phones: [], numbers: [] };
+let state = { devices: [], phones: [], numbers: [] };
 
 function element(tag, className, text) {
   const made = document.createElement(tag);
@@ -20,10 +21,6 @@ function element(tag, className, text) {
 function pretty(number) {
   const parts = /^\+1(\d{3})(\d{3})(\d{4})$/.exec(number);
   return parts ? `+1 ${parts[1]} ${parts[2]} ${parts[3]}` : number;
-}
-
-function counted(count, word) {
-  return `${count} ${word}${count === 1 ? "" : "s"}`;
 }
 
 function clock(at) {
@@ -81,7 +78,7 @@ function makeTyping(number, card) {
     ends = 0;
   };
   const start = () => {
-    if (!card.dataset.line) return;
+    if (!("types" in card.dataset)) return;
     if (!ends) tell(true);
     clearTimeout(ends);
     ends = setTimeout(stop, TYPING_ENDS_MS);
@@ -107,6 +104,11 @@ function drawAttachment(file) {
     link.append(element("span", "file-name", file.name), element("span", "file-size", sizeOf(file.size)));
   }
   return link;
+}
+
+// Only there a person can react, be seen typing, and be known to have read.
+function isImessage(phone, bubble) {
+  return bubble.channel === "imessage" && phone.lines.includes(bubble.line);
 }
 
 // Drawn, not written: not every machine has the emoji.
@@ -141,7 +143,7 @@ function drawReactions(phone, bubble, error) {
 
 function drawStamp(phone, bubble, error) {
   const stamp = element("li", "stamp", bubble.receipt);
-  if (bubble.receipt === "read" || !phone.lines.includes(bubble.line)) return stamp;
+  if (bubble.receipt === "read" || !isImessage(phone, bubble)) return stamp;
   const button = element("button", "read", "mark read");
   button.type = "button";
   button.addEventListener("click", () => attempt(error, () => post(phonePath(phone.number, "read"), { to: bubble.line })));
@@ -156,6 +158,7 @@ function drawBubble(phone, bubble, error) {
   shown.title = new Date(bubble.at).toLocaleString();
   shown.append(...bubble.attachments.map(drawAttachment));
   if (bubble.attachments.length && !bubble.text) shown.classList.add("bare");
+  if (bubble.subject) shown.append(element("strong", "subject", bubble.subject));
   if (bubble.text) shown.append(element("span", "words", bubble.text));
   place.append(shown);
   if (bubble.tapbacks.length) {
@@ -163,7 +166,7 @@ function drawBubble(phone, bubble, error) {
     badge.append(...bubble.tapbacks.map(drawTapback));
     place.append(badge);
   }
-  if (!bubble.isOwn && phone.lines.includes(bubble.line)) place.append(drawReactions(phone, bubble, error));
+  if (!bubble.isOwn && isImessage(phone, bubble)) place.append(drawReactions(phone, bubble, error));
   return place;
 }
 
@@ -201,8 +204,9 @@ function drawBubbles(list, phone, seen, error) {
   const parts = [];
   let line = null;
   phone.bubbles.forEach((bubble, place) => {
-    if (bubble.line !== line) parts.push(element("li", "from", `${pretty(bubble.line)} · ${clock(bubble.at)}`));
-    line = bubble.line;
+    const said = [CHANNELS[bubble.channel], pretty(bubble.line)].filter(Boolean).join(" · ");
+    if (said !== line) parts.push(element("li", "from", `${said} · ${clock(bubble.at)}`));
+    line = said;
     const shown = drawBubble(phone, bubble, error);
     if (hadAny && !seen.has(bubble.guid)) shown.classList.add("fresh");
     seen.add(bubble.guid);
@@ -228,7 +232,9 @@ function lastTheirs(phone) {
 function drawPhone(phone) {
   const kept = cards.get(phone.number) || makeCard(phone);
   const now = JSON.stringify([phone.bubbles, phone.typing, phone.lines]);
-  kept.card.dataset.line = phone.lines[0] || "";
+  const line = phone.lines[0] || "";
+  kept.card.dataset.line = line;
+  kept.card.toggleAttribute("data-types", phone.bubbles.some((bubble) => bubble.line === line && isImessage(phone, bubble)));
   kept.card.querySelector("form button").disabled = phone.lines.length === 0;
   kept.card.querySelector("form").elements.text.placeholder = phone.lines.length ? `Answer ${pretty(phone.lines[0])}` : "No line to answer";
   if (now !== kept.shown) drawBubbles(kept.card.querySelector(".bubbles"), phone, kept.seen, kept.card.querySelector(".error"));
@@ -257,33 +263,29 @@ function drawPhones() {
   byId("more").textContent = "No phone matches.";
 }
 
-function drawMacs() {
+function drawDevices() {
   const focused = document.activeElement?.id;
-  byId("macs").replaceChildren(...state.macs.map((mac) => {
+  byId("devices").replaceChildren(...state.devices.map((device) => {
     const item = element("li");
     const about = element("div");
-    about.append(element("strong", "", pretty(mac.phone)));
-    const way = mac.privateApi ? "Private API" : "AppleScript";
-    const facts = [`macOS ${mac.macosVersion}`, way, counted(mac.messages, "message"), counted(mac.webhooks, "webhook")];
-    about.append(element("span", "hint", facts.join(" · ")));
-    const isUp = mac.state === "up";
-    const toggle = element("button", "switch", isUp ? "up" : "down");
+    about.append(element("strong", "", pretty(device.line)), element("span", "hint", device.facts.join(" · ")));
+    const toggle = element("button", "switch", device.isUp ? "up" : "down");
     toggle.type = "button";
-    toggle.id = `switch-${mac.id}`;
+    toggle.id = `switch-${device.id}`;
     toggle.setAttribute("role", "switch");
-    toggle.setAttribute("aria-checked", String(isUp));
-    toggle.setAttribute("aria-label", `Mac of ${mac.phone}`);
-    toggle.addEventListener("click", () => post(`devices/${mac.id}`, { state: isUp ? "down" : "up" }).then(refresh));
+    toggle.setAttribute("aria-checked", String(device.isUp));
+    toggle.setAttribute("aria-label", `${device.title} of ${device.line}`);
+    toggle.addEventListener("click", () => post(`devices/${device.id}`, { state: device.isUp ? "down" : "up" }).then(refresh));
     item.append(about, toggle);
     return item;
   }));
   if (focused?.startsWith("switch-")) byId(focused)?.focus();
-  if (state.macs.length === 0) byId("macs").append(element("li", "hint", "None yet. Posthaste makes them when it starts."));
+  if (state.devices.length === 0) byId("devices").append(element("li", "hint", "None yet. Posthaste makes them when it starts."));
 }
 
 function drawLines() {
   const select = byId("write").elements.to;
-  const lines = state.macs.map((mac) => mac.phone);
+  const lines = state.devices.map((device) => device.line);
   const shown = [...select.options].map((option) => option.value);
   if (lines.join() === shown.join()) return;
   const chosen = select.value;
@@ -327,7 +329,7 @@ async function refresh() {
       state = await answer.json();
       version = state.version;
       drawPhones();
-      drawMacs();
+      drawDevices();
       drawLines();
       drawNumbers();
     }
