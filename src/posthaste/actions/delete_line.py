@@ -49,15 +49,16 @@ def clear_deleted_lines(tx: Transaction) -> bool:
 
 def _clear(tx: Transaction, workspace_id: str, message_ids: Sequence[str]) -> None:
     found = messages.by_ids(tx, message_ids)
-    rounds = {kind: _round(tx, workspace_id, kind) for kind in sorted({one.message_type for one in found.values()})}
-    moving = {one.id for one in found.values() if not one.line_asked and rounds[one.message_type]}
+    seen = {kind: _round(tx, workspace_id, kind) for kind in sorted({one.message_type for one in found.values()})}
+    moving = {one.id for one in found.values() if not one.line_asked and seen[one.message_type]}
     ending = [one for one in message_ids if one not in moving]
     old_lines = lines.by_ids(tx, {one.line_id for one in found.values()})
-    locked = devices.lock(tx, {line.device_id for every in (*rounds.values(), old_lines.values()) for line in every})
+    locked = devices.lock(tx, {line.device_id for every in (*seen.values(), old_lines.values()) for line in every})
     if ending:
         withdraw_messages(tx, workspace_id, ending, step=Step.CANCEL, code=LINE_DELETED)
     if moving:
-        held = [one for one in messages.lock(tx, moving).values() if one.status == Status.WAITING]
+        rounds = {kind: _as_they_are(tx, of_type) for kind, of_type in seen.items()}
+        held = [one for one in messages.lock(tx, moving).values() if one.status == Status.WAITING and rounds[one.message_type]]
         _move(tx, workspace_id, held, rounds, old_lines)
     look_again(tx, sorted(locked))
 
@@ -65,6 +66,12 @@ def _clear(tx: Transaction, workspace_id: str, message_ids: Sequence[str]) -> No
 def _round(tx: Transaction, workspace_id: str, message_type: str) -> list[Line]:
     """Return the lines that can take over, in order of their turn: healthy ones, or where there are none the others."""
     return lines.by_turn(tx, workspace_id, message_type, _LINES) or lines.active_in_turn(tx, workspace_id, message_type, _LINES)
+
+
+def _as_they_are(tx: Transaction, seen: Sequence[Line]) -> list[Line]:
+    """Read lines again now that their devices are locked: their counts change with every claim, and some may be closed."""
+    fresh = lines.by_ids(tx, [line.id for line in seen])
+    return [fresh[line.id] for line in seen if fresh[line.id].is_active]
 
 
 def _move(
