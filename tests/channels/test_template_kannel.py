@@ -12,7 +12,6 @@ from collections.abc import AsyncIterator, Iterator, Sequence
 from contextlib import asynccontextmanager, contextmanager
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import TypeVar
 
 import pytest
 from gateway import AT, OWN, PHONE, example, now, order_from
@@ -25,7 +24,7 @@ from posthaste.channels.http import open_client
 from posthaste.channels.template import Template
 from posthaste.core.hooks import HookCall
 from posthaste.core.outcomes import Accepted, Ambiguous, Deferred, Outcome, Refusal, Rejected
-from posthaste.core.signals import Inbound, Receipt, Signal
+from posthaste.core.signals import Echo, Inbound, Signal
 
 CENTRE = Path("/usr/lib/kannel/test/fakesmsc")
 PASSWORD = "p+w;d&#?/ %"
@@ -149,12 +148,9 @@ def send(kannel: Kannel, text: str, key: str, line: Connection | None = None) ->
     return asyncio.run(main())
 
 
-T = TypeVar("T", bound=Signal)
-
-
-def reports_of(kannel: Kannel, key: str, wanted: int) -> Sequence[Receipt]:
-    def found() -> list[Receipt]:
-        ours = [one for one in kannel.reports() if isinstance(one, Receipt) and one.external_id == key]
+def reports_of(kannel: Kannel, key: str, wanted: int) -> Sequence[Echo]:
+    def found() -> list[Echo]:
+        ours = [one for one in kannel.reports() if isinstance(one, Echo) and one.external_id == key]
         return ours if len(ours) >= wanted else []
 
     return asyncio.run(until(found, f"{wanted} reports of {key}", WITHIN_S))
@@ -163,7 +159,7 @@ def reports_of(kannel: Kannel, key: str, wanted: int) -> Sequence[Receipt]:
 def test_a_text_reaches_the_centre_and_its_reports_reach_us(kannel: Kannel) -> None:
     assert send(kannel, "plain {euro} = €, 100% & more", "key-plain-0") == Accepted("key-plain-0")
     sent, delivered = reports_of(kannel, "key-plain-0", 2)
-    assert sent == Receipt("key-plain-0")
+    assert sent == Echo("key-plain-0", 0, "marker-1")
     assert delivered.delivered_at is not None
     assert delivered.delivered_at > AT, "the time is the one that Kannel names, not ours of the test"
     assert f"<{OWN[1:]} {PHONE} text plain {{euro}} = €, 100% & more>" in kannel.taken_by_centre()

@@ -17,7 +17,7 @@ from posthaste.channels.http import open_client
 from posthaste.channels.template import Template
 from posthaste.core.hooks import Heard, HookCall
 from posthaste.core.outcomes import Accepted, Outcome
-from posthaste.core.signals import Inbound, Receipt, Signal
+from posthaste.core.signals import Echo, Inbound, Receipt, Signal
 
 
 def got(**fields: str) -> HookCall:
@@ -61,6 +61,15 @@ def test_a_receipt_is_read_wherever_it_stands(way: str, status: str, expected: R
         "both": posted({"status": status}, "id=abc"),
     }
     assert signals(calls[way]) == (expected,)
+
+
+def test_a_report_that_repeats_the_attempt_names_it_even_before_its_answer() -> None:
+    both, alone = line(attemptField="try"), line(attemptField="try", idField="")
+    report = got(id="abc", status="ok", **{"try": "m-7"})
+    assert signals(report, both) == (Echo("abc", 0, "m-7", delivered_at=AT),)
+    assert signals(report, alone) == (Echo("m-7", 0, "m-7", delivered_at=AT),)
+    assert signals(got(id="abc", status="ok"), both) == (Receipt("abc", delivered_at=AT),)
+    assert signals(got(id="abc", status="ok"), alone) == ()
 
 
 def test_the_reason_of_a_failure_comes_along_shortened() -> None:
@@ -222,16 +231,17 @@ def test_every_example_can_be_pasted() -> None:
 
 def test_httpsms_goes_both_ways() -> None:
     phone = example("httpsms", token="key")
-    request, outcome = sent(phone, 200, {"data": {"id": "ff313c14", "request_id": KEY}, "status": "success"})
-    assert json.loads(request.content) == {"from": OWN, "to": PHONE, "content": TEXT, "request_id": KEY}
+    request, outcome = sent(phone, 200, {"data": {"id": "ff313c14", "request_id": "marker-1"}, "status": "success"})
+    assert json.loads(request.content) == {"from": OWN, "to": PHONE, "content": TEXT, "request_id": "marker-1"}
     assert request.headers["x-api-key"] == "key"
     assert outcome == Accepted(KEY)
     when = {"contact": PHONE, "owner": OWN, "timestamp": "2025-10-09T08:53:20.000Z"}
-    ours = {"id": "ff313c14", "request_id": KEY, "content": TEXT, **when}
+    ours = {"id": "ff313c14", "request_id": "marker-1", "content": TEXT, **when}
     delivered = posted({"type": "message.phone.delivered", "data": ours})
-    assert signals(delivered, phone) == (Receipt(KEY, delivered_at=AT),)
+    assert signals(delivered, phone) == (Echo("ff313c14", 0, "marker-1", delivered_at=AT),)
     failed = posted({"type": "message.send.failed", "data": {**ours, "error_message": "NO_SERVICE"}})
-    assert signals(failed, phone) == (Receipt(KEY, error="the gateway reported message.send.failed: NO_SERVICE"),)
+    why = "the gateway reported message.send.failed: NO_SERVICE"
+    assert signals(failed, phone) == (Echo("ff313c14", 0, "marker-1", error=why),)
     written = posted({"type": "message.phone.received", "data": {"message_id": "0b01", "content": "Yes", **when}})
     assert signals(written, phone) == (Inbound("0b01", AT, PHONE, "Yes", AT, OWN),)
     assert signals(posted({"type": "phone.heartbeat.offline", "data": when}), phone) == ()
@@ -259,7 +269,7 @@ def test_textbee_goes_both_ways_and_is_signed() -> None:
 def test_kannel_is_asked_for_reports_by_their_numbers() -> None:
     request, outcome = sent(example("kannel", password="p w"), 202, "0: Accepted for delivery")
     params = dict(request.url.params)
-    assert params["dlr-url"] == f"{HOOK}?id={KEY}&status=%d&at=%T&why=%A"
+    assert params["dlr-url"] == f"{HOOK}?id={KEY}&attempt=marker-1&status=%d&at=%T&why=%A"
     assert (params["to"], params["from"], params["text"], params["coding"]) == (PHONE, OWN[1:], TEXT, "2")
     assert (params["username"], params["password"]) == ("posthaste", "p w")
     assert not isinstance(outcome, Accepted), "the answer came as JSON, in quotes, which Kannel never sends"

@@ -2,8 +2,8 @@
 
 This file asks and hears; how the request is filled is in `template_filling`, what an answer means in `template_answers`, what a
 report means in `template_reports`. All of it is parsed when a line is added, so that a mistake is refused then, by the name of
-its field. Nothing is promised that a stranger's gateway may not keep: a send whose answer never came cannot be looked up,
-and becomes `unknown`.
+its field. Nothing is promised that a stranger's gateway may not keep: a send whose answer never came cannot be looked up, and
+becomes `unknown` until a report repeats its {attempt}.
 """
 
 from base64 import b64encode
@@ -95,6 +95,7 @@ class Template:
             Field("healthStatuses", "statuses of its answer that mean yes", default="200-299"),
             Field("statusField", "where a report says what became of a message"),
             Field("idField", "where a report names the message, by the provider's id or our {id}"),
+            Field("attemptField", "where a report repeats our {attempt}, by which even a send whose answer was lost is known"),
             Field("errorField", "where a report says why it failed"),
             Field("deliveredValues", "statuses of a report that mean delivered, separated by commas"),
             Field("failedValues", "statuses of a report that mean failed"),
@@ -111,8 +112,9 @@ class Template:
             Field("signatureEncoding", "how that HMAC is written", default="hex", choices=("hex", "base64")),
             Field("signatureSecret", "the secret of that HMAC", is_secret=True),
         ),
-        # A careful pace for a phone as gateway, since nothing is known; a carrier's line is given a gap of 0.
-        pace=Pace(gap_ms=1_000, contact_gap_ms=0),
+        # A careful pace for a phone as gateway, since nothing is known. A carrier's line is given a gap of 0, and then has as
+        # many sends under way as are allowed here.
+        pace=Pace(gap_ms=1_000, contact_gap_ms=0, max_in_flight=4),
         check=_check,
     )
 
@@ -237,6 +239,7 @@ def _values(device: Connection, order: Order) -> Mapping[str, str]:
         "text": order.text,
         "coding": "0" if is_plain else "2",
         "id": order.key,
+        "attempt": order.marker,
         "callback": device.hook_url,
     }
 

@@ -19,7 +19,7 @@ from posthaste.core.errors import Refused, shown
 MEDIA: Final = "media"
 SECRETS: Final = ("username", "password", "token")
 SECRET_PLACES: Final = (*SECRETS, "basic")
-_SAFE_IN_HEADERS = frozenset({"to", "toDigits", "from", "fromDigits", "id", *SECRET_PLACES})
+_SAFE_IN_HEADERS = frozenset({"to", "toDigits", "from", "fromDigits", "id", "attempt", *SECRET_PLACES})
 PLACES: Final = frozenset({*_SAFE_IN_HEADERS, "text", "coding", "callback", MEDIA})
 
 _PLACE = re.compile(r"\{([A-Za-z]+)\}")

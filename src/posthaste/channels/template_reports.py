@@ -17,7 +17,7 @@ import msgspec
 from posthaste.core.addresses import is_region, normalise_phone
 from posthaste.core.errors import Refused
 from posthaste.core.hooks import HookCall
-from posthaste.core.signals import Inbound, Receipt, Signal
+from posthaste.core.signals import Echo, Inbound, Receipt, Signal
 
 _FIELDS_AT_MOST = 1_000
 _DEEPEST = 10
@@ -58,14 +58,26 @@ class Signature:
         return bool(call.body) and hmac.compare_digest(text.encode(), (given.lower() if self.is_hex else given).encode())
 
 
-_NAMES = ("idField", "statusField", "errorField", "inboundIdField", "fromField", "toField", "textField", "timeField")
+_NAMES = (
+    "idField",
+    "attemptField",
+    "statusField",
+    "errorField",
+    "inboundIdField",
+    "fromField",
+    "toField",
+    "textField",
+    "timeField",
+)
 
 
 def reports_of(config: Mapping[str, str], secrets: Mapping[str, str]) -> Reports:
     """Parse how reports are read, or refuse it, naming the field."""
     names = {name: config.get(name, "") for name in _NAMES}
     values = {name: frozenset(one.strip() for one in config.get(name, "").split(",") if one.strip()) for name in _VALUES}
-    _require(names, ("idField", "statusField"), because_of=next((one for one in _VALUES[:3] if values[one]), ""))
+    _require(names, ("statusField",), because_of="attemptField" if names["attemptField"] else "")
+    identity = "attemptField" if names["attemptField"] else "idField"
+    _require(names, (identity, "statusField"), because_of=next((one for one in _VALUES[:3] if values[one]), ""))
     _require(names, ("statusField", "fromField"), because_of="inboundValues" if values["inboundValues"] else "")
     written = ("fromField", "textField", "inboundIdField")
     _require(names, written, because_of=next((one for one in written if names[one]), ""))
@@ -108,15 +120,21 @@ def heard(reports: Reports, call: HookCall, now: int) -> Sequence[Signal]:
 
 
 def _receipt(reports: Reports, said: "_Said", status: str, at: int) -> Sequence[Signal]:
-    external_id = said.id("idField")
+    """An attempt that a report names is known by it even where its answer, and with it the provider's id, never came."""
+    marker = said.id("attemptField")
+    external_id = said.id("idField") or marker
     if not external_id:
         return ()
-    if status in reports.values["deliveredValues"]:
-        return (Receipt(external_id, delivered_at=at),)
-    if status in reports.values["failedValues"]:
-        words = said.text("errorField")[:_ERROR_CHARS]
-        return (Receipt(external_id, error=f"the gateway reported {status}" + (f": {words}" if words else "")),)
-    return (Receipt(external_id),)
+    delivered_at = at if status in reports.values["deliveredValues"] else None
+    error = _error(said, status) if status in reports.values["failedValues"] else None
+    if marker:
+        return (Echo(external_id, 0, marker, delivered_at, error=error),)
+    return (Receipt(external_id, delivered_at, error=error),)
+
+
+def _error(said: "_Said", status: str) -> str:
+    words = said.text("errorField")[:_ERROR_CHARS]
+    return f"the gateway reported {status}" + (f": {words}" if words else "")
 
 
 def _inbound(reports: Reports, said: "_Said", at: int) -> Sequence[Signal]:
