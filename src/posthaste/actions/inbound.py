@@ -55,7 +55,7 @@ def take_inbound(tx: Transaction, settings: Settings, access: Access, inbound: I
     messages.add(tx, [received])
     timeline.add(tx, [NewEntry(access.workspace_id, received.id, Code.RECEIVED, _facts(received))])
     note_inbound(tx, access.workspace_id, received.id, access.device_id, inbound.files)
-    conversations.note_written(tx, access.workspace_id, inbound.address, line.id, inbound.at)
+    conversations.note_written(tx, access.workspace_id, inbound.address, line.id, inbound.at or tx.now)
     tx.wake("inbound")
     _heed(tx, settings, access, inbound, received)
 
