@@ -89,7 +89,7 @@ def add_line(tx: Transaction, settings: Settings, workspace_id: str, new: NewLin
     device = _shared_device(tx, workspace, new) if new.device_id else _add_device(tx, settings, workspace, new)
     line = _line(tx, settings, workspace, device, new, timezone)
     table.add(tx, line)
-    return line_view(line, device, tx.now)
+    return line_view(tx, line, device)
 
 
 def _shared_device(tx: Transaction, workspace: Workspace, new: NewLine) -> Device:
@@ -195,7 +195,7 @@ def change_line(tx: Transaction, workspace_id: str, line_id: str, change: LineCh
     if change.device_gap_ms is not None and change.device_gap_ms != device.gap_ms:
         _change_gap(tx, device, change.device_gap_ms)
     look_again(tx, [device.id])
-    return line_view(table.by_ids(tx, [line_id])[line_id], devices.by_ids(tx, [device.id])[device.id], tx.now)
+    return line_view(tx, table.by_ids(tx, [line_id])[line_id], devices.by_ids(tx, [device.id])[device.id])
 
 
 def _changed(line: Line, change: LineChange, now: int) -> Line:

@@ -30,11 +30,15 @@ class MessageView:
 
 @dataclass(frozen=True, slots=True)
 class LineView:
-    """A line with its device; `next_slot_at` is when it can next send to a new person, None if nobody can say."""
+    """A line with its device; `next_slot_at` is when it can next send to a new person, None if nobody can say.
+
+    `hook_path` is where the device reports to, behind our address.
+    """
 
     line: Line
     device: Device
     next_slot_at: int | None
+    hook_path: str
 
 
 def message_view(tx: Transaction, workspace_id: str, message_id: str) -> MessageView:
@@ -99,10 +103,13 @@ def line_views(tx: Transaction, workspace_id: str) -> list[LineView]:
     """Return a workspace's lines in order of creation."""
     found = lines.of_workspace(tx, workspace_id)
     by_device = devices.by_ids(tx, {line.device_id for line in found})
-    return [line_view(line, by_device[line.device_id], tx.now) for line in found]
+    return [line_view(tx, line, by_device[line.device_id]) for line in found]
 
 
-def line_view(line: Line, device: Device, now: int) -> LineView:
+def line_view(tx: Transaction, line: Line, device: Device) -> LineView:
+    now = tx.now
     line = line.on_day_of(now)
+    access = devices.access(tx, [device.id])[device.id]
     can_send = line.is_active and device.is_up and line.new_opens_at < NEVER_AT
-    return LineView(line, device, max(now, device.free_at, line.new_opens_at) if can_send else None)
+    next_slot_at = max(now, device.free_at, line.new_opens_at) if can_send else None
+    return LineView(line, device, next_slot_at, f"/hooks/{access.channel}/{access.hook_token}")

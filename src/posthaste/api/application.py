@@ -67,7 +67,7 @@ def verbs(
     return [
         *MessageRoutes(settings, store, accepting(store, settings), Watch(store)).verbs(),
         *HookRoutes(hooks, settings.body_max_bytes).verbs(),
-        *LineRoutes(settings, store, clock, setting, checks).verbs(),
+        *LineRoutes(settings, store, clock, setting, checks, links.public_url).verbs(),
         *ReplyRoutes(store).verbs(),
         *ConversationRoutes(settings, store).verbs(),
         *ContactRoutes(settings, store).verbs(),

@@ -27,6 +27,7 @@ class LineRoutes:
     clock: Clock
     setting: Setting
     checks: Checks
+    public_url: str
 
     def verbs(self) -> list[Verb]:
         return [
@@ -40,13 +41,13 @@ class LineRoutes:
     async def list(self, call: Call) -> Answer:
         views = await self.store.read(line_views, call.workspace.id)
         now = self.clock.now_ms()
-        return Answer(200, {"lines": [render_line(view, now) for view in views]})
+        return Answer(200, {"lines": [render_line(view, now, self.public_url) for view in views]})
 
     async def add(self, call: Call) -> Answer:
         body = await read_object(call, self.settings.body_max_bytes)
         new = parse_new_line(body.fields, call.workspace, self.setting)
         view = await self.store.write(add_line, self.settings, call.workspace.id, new)
-        return Answer(201, {"line": render_line(view, self.clock.now_ms())})
+        return Answer(201, {"line": render_line(view, self.clock.now_ms(), self.public_url)})
 
     async def change(self, call: Call) -> Answer:
         line_id = id_in_path(call)
@@ -54,7 +55,7 @@ class LineRoutes:
         kind = self.setting.kinds[await self.store.read(channel_of, call.workspace.id, line_id)]
         change = parse_line_change(body.fields, kind, self.setting.sealer)
         view = await self.store.write(change_line, call.workspace.id, line_id, change)
-        return Answer(200, {"line": render_line(view, self.clock.now_ms())})
+        return Answer(200, {"line": render_line(view, self.clock.now_ms(), self.public_url)})
 
     async def delete(self, call: Call) -> Answer:
         """Delete a line, and begin to find others for what waits on it; the janitor does what is left."""

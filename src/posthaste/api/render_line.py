@@ -8,7 +8,7 @@ from posthaste.core.schedule import render_instant
 from posthaste.core.windows import day_of
 
 
-def render_line(view: LineView, now: int) -> Document:
+def render_line(view: LineView, now: int, public_url: str) -> Document:
     """Return the document of a line, its usage that of the line's own day."""
     line, device = view.line.on_day_of(now), view.device
     document: Document = {
@@ -32,6 +32,7 @@ def render_line(view: LineView, now: int) -> Document:
         "contactGapSeconds": _seconds(line.contact_gap_ms),
         "usage": _usage(line, now),
         "healthCheck": _health(device),
+        "hookUrl": public_url + view.hook_path,
         "nextSlotAt": instant_or_none(view.next_slot_at),
         "createdAt": render_instant(line.created_at),
         "updatedAt": render_instant(line.updated_at),

@@ -91,6 +91,7 @@ def add(workspace: str | None, channel: str, **given: Any) -> None:
     made = on_store(settings, work)
     click.echo(made.line.id)
     click.echo(f"Next: posthaste lines test {made.line.id}. A running server takes the line up by itself.", err=True)
+    click.echo(f"Its device reports to POSTHASTE_PUBLIC_URL{made.hook_path}, which most channels set up by themselves.", err=True)
 
 
 def _add(
