@@ -5,12 +5,14 @@ import re
 from collections.abc import Iterator
 from pathlib import Path
 
+from posthaste.channels.catalog import KINDS
 from posthaste.core.holds import Reason
 from posthaste.core.lifecycle import Status
 from posthaste.core.outcomes import Refusal
 from posthaste.core.timeline import Code
 from posthaste.settings import OPTIONS
 
+from .promises import drawn, written
 from .sources import TOP, Source, product
 from .statuses import PAGE, page_with_drawing
 
@@ -62,6 +64,15 @@ def test_every_error_code_is_described() -> None:
     assert len(codes) > 40
     refusals = {refusal.name for refusal in Refusal if refusal not in NOT_A_CODE}
     assert not [code for code in sorted(codes | refusals) if f"`{code}`" not in pages]
+
+
+def test_what_channels_promise_is_told_as_they_state_it() -> None:
+    assert written() == drawn(), "run: python -m tests.architecture.promises"
+
+
+def test_how_to_connect_each_channel_is_told() -> None:
+    page = (DOCS / "channels.md").read_text()
+    assert not [name for name in KINDS if f"[`{name}`](#" not in page]
 
 
 def test_links_lead_somewhere() -> None:
