@@ -119,7 +119,8 @@ def _outcome(message: Message, *, unknown_as_failed: bool) -> Document:
 
 def _links(message: Message) -> Document:
     crm = message.crm
-    names = [name for _, name in message.attachments if name is not None]
+    # They pair up by position, so a missing one keeps its place.
+    names = [name or "" for _, name in message.attachments] if any(name for _, name in message.attachments) else []
     return {
         "batchId": message.batch_id,
         "sendFallbackSmsOnFailed": True if message.send_fallback else None,
