@@ -8,12 +8,13 @@ import httpx2
 from posthaste.channels.base import Channel, Inbox
 from posthaste.channels.bluebubbles import BlueBubbles
 from posthaste.channels.mail import Mail
+from posthaste.channels.smpp import Smpp
 from posthaste.channels.smsgate import SmsGate
 from posthaste.channels.template import Template
 from posthaste.channels.twilio import Twilio
 from posthaste.core.channels import Kind
 
-_EVERY = (BlueBubbles, SmsGate, Twilio, Template, Mail)
+_EVERY = (BlueBubbles, SmsGate, Twilio, Smpp, Template, Mail)
 
 KINDS: Mapping[str, Kind] = {one.kind.name: one.kind for one in _EVERY}
 """What each channel carries, promises and asks for, by its name."""
@@ -45,6 +46,13 @@ def make_channels(tools: Tools) -> dict[str, Channel]:
         ),
         SmsGate(tools.client, question_timeout_ms=tools.question_ms, connect_timeout_ms=tools.connect_ms),
         Twilio(tools.client, tools.now_ms, question_timeout_ms=tools.question_ms, connect_timeout_ms=tools.connect_ms),
+        Smpp(
+            tools.inbox,
+            tools.now_ms,
+            answer_timeout_ms=tools.answer_ms,
+            question_timeout_ms=tools.question_ms,
+            connect_timeout_ms=tools.connect_ms,
+        ),
         Template(tools.client, tools.now_ms, question_timeout_ms=tools.question_ms, connect_timeout_ms=tools.connect_ms),
         Mail(
             tools.inbox,
