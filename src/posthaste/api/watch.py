@@ -18,6 +18,8 @@ from posthaste.store.transaction import Transaction
 
 _LOOK_FIRST_S = 0.2
 _LOOK_RARELY_S = 2.0
+#: Less than this is no time left: a timer that short rings at once, and time would not have moved when we look again.
+_LEAST_S = 0.001
 _READ_MAX = 64
 _REMEMBERED = 4096
 _TOPIC = "message:"
@@ -52,7 +54,7 @@ class Watch:
         clock = asyncio.get_running_loop().time
         ends_at = clock() + wait_s
         pause_s = _LOOK_FIRST_S
-        while not is_settled(view) and (left_s := ends_at - clock()) > 0:
+        while not is_settled(view) and (left_s := ends_at - clock()) > _LEAST_S:
             with suppress(TimeoutError):
                 async with asyncio.timeout(min(pause_s, left_s)):
                     await woken.wait()
