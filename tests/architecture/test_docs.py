@@ -21,7 +21,7 @@ SHOWN = ("scheduled", "queued", "pending")
 #: Never seen by a caller: they end the start of the program or a command of the command line in one line.
 NEVER_ANSWERED = frozenset({"INVALID_SETTING", "SCHEMA_MISMATCH", "FOLDER_IN_USE", "INVALID_REGION", "KEY_NOT_FOUND"})
 #: Words of providers in the same letters.
-FOREIGN = frozenset({"MMS_DOWNLOADED"})
+FOREIGN = frozenset({"MMS_DOWNLOADED", "PRE_REPLY_LIMIT_REACHED"})
 #: Of these a further address or a fallback is made; a message never ends with them as its code.
 NOT_A_CODE = frozenset({Refusal.NOT_ON_CHANNEL})
 LINK = re.compile(r"\]\(([^)#:\s]+)(?:#[^)]*)?\)")

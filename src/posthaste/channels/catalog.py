@@ -8,13 +8,14 @@ import httpx2
 from posthaste.channels.base import Channel, Inbox
 from posthaste.channels.bluebubbles import BlueBubbles
 from posthaste.channels.mail import Mail
+from posthaste.channels.sendblue import Sendblue
 from posthaste.channels.smpp import Smpp
 from posthaste.channels.smsgate import SmsGate
 from posthaste.channels.template import Template
 from posthaste.channels.twilio import Twilio
 from posthaste.core.channels import Kind
 
-_EVERY = (BlueBubbles, SmsGate, Twilio, Smpp, Template, Mail)
+_EVERY = (BlueBubbles, Sendblue, SmsGate, Twilio, Smpp, Template, Mail)
 
 KINDS: Mapping[str, Kind] = {one.kind.name: one.kind for one in _EVERY}
 """What each channel carries, promises and asks for, by its name."""
@@ -40,6 +41,13 @@ def make_channels(tools: Tools) -> dict[str, Channel]:
     every: list[Channel] = [
         BlueBubbles(
             tools.client,
+            answer_timeout_ms=tools.answer_ms,
+            question_timeout_ms=tools.question_ms,
+            connect_timeout_ms=tools.connect_ms,
+        ),
+        Sendblue(
+            tools.client,
+            tools.now_ms,
             answer_timeout_ms=tools.answer_ms,
             question_timeout_ms=tools.question_ms,
             connect_timeout_ms=tools.connect_ms,

@@ -6,11 +6,11 @@ the app's state.
 
 from starlette.applications import Starlette
 
-from posthaste.sandbox import android_face, bluebubbles, control, page
+from posthaste.sandbox import android_face, bluebubbles, control, page, sendblue_face
 from posthaste.sandbox.connection import ConnectionDied, answer_nothing
 from posthaste.sandbox.world import World
 
-ROUTES = [bluebubbles.ROUTES, android_face.ROUTES, *control.ROUTES, *page.ROUTES]
+ROUTES = [bluebubbles.ROUTES, android_face.ROUTES, sendblue_face.ROUTES, *control.ROUTES, *page.ROUTES]
 
 
 def build(world: World) -> Starlette:

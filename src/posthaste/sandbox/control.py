@@ -15,11 +15,20 @@ from starlette.routing import Route
 from posthaste.sandbox import control_phones, mail_servers
 from posthaste.sandbox.android import Android
 from posthaste.sandbox.control_call import BadInputError, Endpoint, answer, own, read_body
-from posthaste.sandbox.entries import AndroidKept, AndroidTurned, MacKept, MacTurned, MailboxTurned
+from posthaste.sandbox.entries import (
+    AndroidKept,
+    AndroidTurned,
+    MacKept,
+    MacTurned,
+    MailboxTurned,
+    SendblueKept,
+    SendblueTurned,
+)
 from posthaste.sandbox.mac import Mac
 from posthaste.sandbox.mail_scripts import scripted_mailboxes
 from posthaste.sandbox.numbers import COURSES, normal, scripted_numbers
 from posthaste.sandbox.render import Json
+from posthaste.sandbox.sendblue import Sendblue
 from posthaste.sandbox.world import World
 
 
@@ -45,6 +54,13 @@ class NewMailbox(msgspec.Struct, frozen=True):
     id: str | None = None
 
 
+class NewSendblue(msgspec.Struct, frozen=True, rename="camel"):
+    phone: str
+    api_key_id: str
+    api_secret_key: str
+    id: str | None = None
+
+
 class Kind(msgspec.Struct, frozen=True):
     kind: str = "mac"
 
@@ -64,7 +80,8 @@ async def numbers(world: World, request: Request) -> Response:
 async def list_devices(world: World, request: Request) -> Response:
     macs = [mac_json(request, mac) for mac in world.macs.values()]
     androids = [android_json(request, android) for android in world.androids.values()]
-    return answer([*macs, *androids, *[mail_servers.described(box) for box in world.mailboxes.values()]])
+    sendblues = [sendblue_json(request, account) for account in world.sendblues.values()]
+    return answer([*macs, *androids, *sendblues, *[mail_servers.described(box) for box in world.mailboxes.values()]])
 
 
 async def keep_device(world: World, request: Request) -> Response:
@@ -91,9 +108,17 @@ async def keep_android(world: World, request: Request) -> Response:
     return answer(android_json(request, world.androids[kept.id]), 201 if known is None else 200)
 
 
+async def keep_sendblue(world: World, request: Request) -> Response:
+    kept = _sendblue_from(world, await read_body(request, NewSendblue))
+    known = world.sendblues.get(kept.id)
+    if known is None or msgspec.structs.replace(known.settings, at=kept.at) != kept:
+        world.record(kept)
+    return answer(sendblue_json(request, world.sendblues[kept.id]), 201 if known is None else 200)
+
+
 async def keep_mailbox(world: World, request: Request) -> Response:
     asked = await read_body(request, NewMailbox)
-    mailbox_id, email = _device_id(world, asked.id, {**world.macs, **world.androids}), normal(asked.email)
+    mailbox_id, email = _device_id(world, asked.id, {**world.macs, **world.androids, **world.sendblues}), normal(asked.email)
     if "@" not in email:
         raise BadInputError("email must be an e-mail address")
     if not asked.password:
@@ -115,6 +140,9 @@ async def switch_device(world: World, request: Request) -> Response:
     if device_id in world.androids:
         world.record(AndroidTurned(device_id, asked.state == "up"))
         return answer(android_json(request, world.androids[device_id]))
+    if device_id in world.sendblues:
+        world.record(SendblueTurned(device_id, asked.state == "up"))
+        return answer(sendblue_json(request, world.sendblues[device_id]))
     if device_id in world.mailboxes:
         world.record(MailboxTurned(device_id, asked.state == "up"))
         return answer(mail_servers.described(world.mailboxes[device_id]))
@@ -150,6 +178,19 @@ def android_json(request: Request, android: Android) -> Json:
     }
 
 
+def sendblue_json(request: Request, account: Sendblue) -> Json:
+    settings = account.settings
+    return {
+        "kind": "sendblue",
+        "id": settings.id,
+        "url": f"{str(request.base_url).rstrip('/')}/sendblues/{settings.id}",
+        "phone": settings.phone,
+        "apiKeyId": settings.api_key_id,
+        "apiSecretKey": settings.api_secret_key,
+        "state": "up" if account.is_up else "down",
+    }
+
+
 def _device_id(world: World, given: str | None, others: Mapping[str, object]) -> str:
     device_id = given or world.new_id()
     if not re.fullmatch(r"[A-Za-z0-9_.-]{1,64}", device_id):
@@ -160,7 +201,7 @@ def _device_id(world: World, given: str | None, others: Mapping[str, object]) ->
 
 
 def _android_from(world: World, asked: NewAndroid) -> AndroidKept:
-    android_id = _device_id(world, asked.id, world.macs)
+    android_id = _device_id(world, asked.id, {**world.macs, **world.sendblues, **world.mailboxes})
     phone = normal(asked.phone)
     if not phone.startswith("+"):
         raise BadInputError("phone must be a number")
@@ -172,8 +213,18 @@ def _android_from(world: World, asked: NewAndroid) -> AndroidKept:
     return AndroidKept(android_id, phone, asked.username, asked.password, signing_key, world.now_ms())
 
 
+def _sendblue_from(world: World, asked: NewSendblue) -> SendblueKept:
+    account_id = _device_id(world, asked.id, {**world.macs, **world.androids, **world.mailboxes})
+    phone = normal(asked.phone)
+    if not phone.startswith("+"):
+        raise BadInputError("phone must be a number")
+    if not asked.api_key_id or not asked.api_secret_key:
+        raise BadInputError("apiKeyId and apiSecretKey must not be empty")
+    return SendblueKept(account_id, phone, asked.api_key_id, asked.api_secret_key, world.now_ms())
+
+
 def _mac_from(world: World, asked: NewMac) -> MacKept:
-    mac_id = _device_id(world, asked.id, world.androids)
+    mac_id = _device_id(world, asked.id, {**world.androids, **world.sendblues, **world.mailboxes})
     phone = normal(asked.phone)
     if not phone:
         raise BadInputError("phone must be a number or an e-mail address")
@@ -184,7 +235,7 @@ def _mac_from(world: World, asked: NewMac) -> MacKept:
     return MacKept(mac_id, phone, asked.password, asked.private_api, asked.macos_version, world.now_ms())
 
 
-_KEEPERS: Mapping[str, Endpoint] = {"mac": keep_mac, "android": keep_android, "mail": keep_mailbox}
+_KEEPERS: Mapping[str, Endpoint] = {"mac": keep_mac, "android": keep_android, "sendblue": keep_sendblue, "mail": keep_mailbox}
 
 ROUTES = [
     Route("/healthz", own(health)),

@@ -11,7 +11,7 @@ from starlette.requests import Request
 from starlette.responses import Response
 from starlette.routing import Route
 
-from posthaste.sandbox import android_sending, mail_sending, people, sending
+from posthaste.sandbox import android_sending, mail_sending, people, sendblue_sending, sending
 from posthaste.sandbox.android import Android
 from posthaste.sandbox.control_call import BadInputError, answer, instant, iso, own, read_body
 from posthaste.sandbox.entries import Attached, Received
@@ -20,6 +20,7 @@ from posthaste.sandbox.mac import Mac
 from posthaste.sandbox.mail import Mailbox
 from posthaste.sandbox.numbers import course_of, normal
 from posthaste.sandbox.render import Json
+from posthaste.sandbox.sendblue import Sendblue
 from posthaste.sandbox.world import World
 
 
@@ -71,7 +72,9 @@ async def write(world: World, request: Request) -> Response:
         return _write_imessage(world, mac, sender, asked)
     if android := world.android_of_line(line):
         return _write_sms(world, android, sender, asked)
-    raise BadInputError(f"no Mac, no Android phone and no mailbox has the address {asked.to}")
+    if account := world.sendblue_of_line(line):
+        return _write_to_sendblue(world, request, account, sender, asked)
+    raise BadInputError(f"no Mac, no Android phone, no Sendblue account and no mailbox has the address {asked.to}")
 
 
 async def react(world: World, request: Request) -> Response:
@@ -89,6 +92,10 @@ async def react(world: World, request: Request) -> Response:
 
 async def show_typing(world: World, request: Request) -> Response:
     asked = await read_body(request, Typing)
+    if account := world.sendblue_of_line(normal(asked.to)):
+        person = normal(request.path_params["number"])
+        sendblue_sending.show_typing(world, account, person, is_typing=asked.typing)
+        return answer({"from": person, "to": account.phone, "typing": asked.typing})
     person, mac = _person_and_mac(world, request, asked.to)
     people.show_typing(world, mac, person, is_typing=asked.typing)
     return answer({"from": person, "to": mac.settings.phone, "typing": asked.typing})
@@ -138,6 +145,19 @@ def _write_sms(world: World, android: Android, sender: str, asked: Writing) -> R
     sms = android_sending.person_writes(world, android, sender, asked.text)
     written = {"guid": sms.id, "from": sender, "to": android.phone, "text": sms.text}
     return answer(written | {"sentAt": iso(sms.at)}, 201)
+
+
+def _write_to_sendblue(world: World, request: Request, account: Sendblue, sender: str, asked: Writing) -> Response:
+    if not sender.startswith("+"):
+        raise BadInputError(f"{sender} has no phone number, so it cannot write to a Sendblue number")
+    if len(asked.attachments) > 1:
+        raise BadInputError("Sendblue brings one file a message")
+    files = [world.keep_file(file.name, _content(file)) for file in asked.attachments]
+    media = files[0] if files else None
+    url = f"{str(request.base_url).rstrip('/')}/files/{media.sha256}?type={media.media_type}" if media else None
+    row = sendblue_sending.person_writes(world, account, sender, asked.text, media, url)
+    written = {"guid": row.handle, "from": sender, "to": account.phone, "text": row.content}
+    return answer(written | _files_json(files) | {"sentAt": iso(row.created_at)}, 201)
 
 
 def _write_mail(world: World, box: Mailbox, sender: str, asked: Writing) -> Response:

@@ -265,8 +265,72 @@ class MailPromiseEnded(Entry, frozen=True, tag="mail-promise-ended"):
     guid: str
 
 
+class SendblueKept(Entry, frozen=True, tag="sendblue"):
+    """A Sendblue account with one number was created, or got other settings; its messages stay."""
+
+    id: str
+    phone: str
+    api_key_id: str
+    api_secret_key: str
+    at: int
+
+
+class SendblueTurned(Entry, frozen=True, tag="sendblue-turned"):
+    """A Sendblue account can no longer be reached, or can again."""
+
+    sendblue: str
+    is_up: bool
+
+
+class SendblueHook(msgspec.Struct, frozen=True):
+    """A webhook of an account; `numbers` are the lines that it is told of, all if there are none."""
+
+    url: str
+    secret: str | None = None
+    numbers: list[str] | None = None
+
+
+class SendblueHooksKept(Entry, frozen=True, tag="sendblue-hooks"):
+    """The webhooks of one type that an account now has."""
+
+    sendblue: str
+    type: str
+    hooks: list[SendblueHook]
+
+
+class SendblueRow(Entry, frozen=True, tag="sendblue-row"):
+    """A message of an account, of either direction, as it now stands; `number` is the person's."""
+
+    sendblue: str
+    handle: str
+    number: str
+    content: str
+    is_outbound: bool
+    status: str
+    service: str
+    created_at: int
+    updated_at: int
+    media_url: str = ""
+    callback: str | None = None
+    error_code: int = 0
+
+
+class SendbluePromised(Entry, frozen=True, tag="sendblue-promised"):
+    """A request was held up on its way to Sendblue, and reaches it later; its message then has this handle."""
+
+    sendblue: str
+    handle: str
+    number: str
+    content: str
+    media_url: str | None
+    callback: str | None
+    due_at: int
+    attachments: tuple[Attached, ...] = ()
+
+
 AnyEntry = (
     MacKept | MacTurned | HookKept | HookDropped | ChatOpened | Row | Received | Wrote | Promised | Uploaded
     | AndroidKept | AndroidTurned | AndroidHookKept | AndroidHookDropped | Sms | SmsPromised | SmsPromiseEnded | SmsIn
     | MailboxKept | MailboxTurned | MailCame | MailPromised | MailPromiseEnded
+    | SendblueKept | SendblueTurned | SendblueHooksKept | SendblueRow | SendbluePromised
 )  # fmt: skip

@@ -22,6 +22,7 @@ from posthaste.sandbox.mail import Mailbox
 from posthaste.sandbox.mail_scripts import mail_script_of
 from posthaste.sandbox.numbers import COURSES, script_of, scripted_numbers
 from posthaste.sandbox.render import Json
+from posthaste.sandbox.sendblue import Sendblue
 from posthaste.sandbox.world import World
 
 PHONES_SHOWN = 48
@@ -89,10 +90,11 @@ def _devices(world: World) -> list[Json]:
     macs = [_device("Mac", mac.settings.phone, mac, _facts_of(mac)) for mac in world.macs.values()]
     androids = [_device("Android phone", one.phone, one, ["Android", "SMS Gate"]) for one in world.androids.values()]
     boxes = [_device("Mail server", box.email, box, ["mail", "SMTP and IMAP"]) for box in world.mailboxes.values()]
-    return [*macs, *androids, *boxes]
+    blues = [_device("Sendblue", one.phone, one, ["Sendblue account"]) for one in world.sendblues.values()]
+    return [*macs, *androids, *blues, *boxes]
 
 
-def _device(title: str, line: str, device: Mac | Android | Mailbox, facts: list[str]) -> Json:
+def _device(title: str, line: str, device: Mac | Android | Mailbox | Sendblue, facts: list[str]) -> Json:
     return {"title": title, "line": line, "id": device.id, "isUp": device.is_up, "facts": facts}
 
 
@@ -129,8 +131,10 @@ def _phone(world: World, number: str, items: list[Received | Wrote]) -> Json:
 
 
 def _takes_answers(world: World, number: str, line: str) -> bool:
-    is_box = "@" in number and world.mailbox_of(line) is not None
-    return is_box or world.mac_of_line(line) is not None or world.android_of_line(line) is not None
+    if "@" in number and world.mailbox_of(line) is not None:
+        return True
+    of_line = (world.mac_of_line, world.android_of_line, world.sendblue_of_line)
+    return any(find(line) is not None for find in of_line)
 
 
 def _bubble(world: World, item: Received | Wrote) -> Json:

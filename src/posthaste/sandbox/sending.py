@@ -11,7 +11,7 @@ from functools import partial
 
 import msgspec
 
-from posthaste.sandbox import android_sending
+from posthaste.sandbox import android_sending, sendblue_sending
 from posthaste.sandbox.entries import Attached, ChatOpened, Promised, Received, Row, Wrote
 from posthaste.sandbox.mac import Mac
 from posthaste.sandbox.numbers import (
@@ -126,6 +126,7 @@ def person_writes(
 def resume(world: World) -> None:
     """Set off again what was still to come when the world last stopped: promised texts, and receipts."""
     android_sending.resume(world)
+    sendblue_sending.resume(world)
     now = world.now_ms()
     for promised in list(world.promises.values()):
         world.later(max(0, promised.due_at - now), partial(_keep_promise, world, promised))

@@ -35,6 +35,11 @@ from posthaste.sandbox.entries import (
     Promised,
     Received,
     Row,
+    SendblueHooksKept,
+    SendblueKept,
+    SendbluePromised,
+    SendblueRow,
+    SendblueTurned,
     Sms,
     SmsIn,
     SmsPromised,
@@ -46,6 +51,8 @@ from posthaste.sandbox.files import Files, MemoryFiles, media_type_of
 from posthaste.sandbox.journal import Journal
 from posthaste.sandbox.mac import Mac
 from posthaste.sandbox.mail import Mailbox
+from posthaste.sandbox.sendblue import Sendblue
+from posthaste.sandbox.sendblue_webhooks import SendblueWebhooks
 from posthaste.sandbox.webhooks import Webhooks
 
 
@@ -58,8 +65,10 @@ class World:
         self.files = files or MemoryFiles()
         self.webhooks = Webhooks(post)
         self.android_webhooks = AndroidWebhooks(post, clock)
+        self.sendblue_webhooks = SendblueWebhooks(post)
         self.macs: dict[str, Mac] = {}
         self.androids: dict[str, Android] = {}
+        self.sendblues: dict[str, Sendblue] = {}
         self.mailboxes: dict[str, Mailbox] = {}
         self.mail_listeners: dict[str, list[asyncio.Server]] = {}
         self.received: list[Received] = []
@@ -100,6 +109,9 @@ class World:
     def android_of_line(self, phone: str) -> Android | None:
         return next((android for android in self.androids.values() if android.phone == phone), None)
 
+    def sendblue_of_line(self, phone: str) -> Sendblue | None:
+        return next((account for account in self.sendblues.values() if account.phone == phone), None)
+
     def mailbox_of(self, email: str) -> Mailbox | None:
         return next((box for box in self.mailboxes.values() if box.email == email), None)
 
@@ -131,6 +143,7 @@ class World:
             listener.close()
         await self.webhooks.close()
         await self.android_webhooks.close()
+        await self.sendblue_webhooks.close()
 
     def _apply(self, entry: AnyEntry) -> None:
         self.version += 1
@@ -164,6 +177,10 @@ class World:
                 self._keep_mailbox(entry)
             case MailboxTurned() | MailCame() | MailPromised() | MailPromiseEnded():
                 self.mailboxes[entry.mailbox].take(entry)
+            case SendblueKept():
+                self._keep_sendblue(entry)
+            case SendblueTurned() | SendblueHooksKept() | SendblueRow() | SendbluePromised():
+                self.sendblues[entry.sendblue].take(entry)
             case _:
                 assert_never(entry)
 
@@ -173,6 +190,13 @@ class World:
             known.settings = kept
         else:
             self.androids[kept.id] = Android(kept)
+
+    def _keep_sendblue(self, kept: SendblueKept) -> None:
+        known = self.sendblues.get(kept.id)
+        if known:
+            known.settings = kept
+        else:
+            self.sendblues[kept.id] = Sendblue(kept)
 
     def _keep_mailbox(self, kept: MailboxKept) -> None:
         known = self.mailboxes.get(kept.id)

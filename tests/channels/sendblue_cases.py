@@ -1,0 +1,64 @@
+"""What Sendblue puts on the wire, for the cases beside this file: the line, its messages, and steps of a script."""
+
+import json
+from collections.abc import Mapping
+from dataclasses import replace
+from typing import Any
+
+from wire import Answerer, Step, says
+
+from posthaste.channels.base import NOWHERE, Connection, Order, Sender, Target, Trace
+from posthaste.channels.sendblue import PHONE
+
+SECRET = "s3cret?&é#"
+LINE, PERSON = "+16285553000", "+12025550143"
+HOOK = "https://ours.test/hooks/sendblue/token-1"
+HANDLE = "8A1E0C5E-0000-4000-8000-000000000001"
+MADE, MADE_AT = "2026-11-24T19:30:46.000Z", 1_795_548_646_000
+LATER, LATER_AT = "2026-11-24T19:30:50.250Z", 1_795_548_650_250
+NOW_MS = 1_795_549_000_000
+TEXT = "Hi José, it's  Ana\nshall we talk?"
+
+DEVICE = Connection("device-1", "", {"apiSecretKey": SECRET}, {}, {"apiKeyId": "key", "baseUrl": "http://blue.test/sb"}, HOOK)
+OF_NUMBER = replace(DEVICE, config={**DEVICE.config, "fromNumber": LINE})
+WITH_SECRET = replace(DEVICE, secrets={**DEVICE.secrets, "webhookSecret": "hush"})
+ORDER = Order(PERSON, TEXT, "marker-1", Target(PHONE, PERSON), sender=Sender(LINE))
+TRACE = Trace(PERSON, TEXT, "marker-1", Target(PHONE, PERSON), 0, MADE_AT, frozenset(), sender=Sender(LINE))
+UNPREPARED = replace(ORDER, target=NOWHERE)
+
+Json = dict[str, Any]
+
+
+def row(**fields: object) -> Json:
+    """Return a message that the line sent, changed as the case says."""
+    return {
+        "accountEmail": "a@b.c", "content": TEXT, "is_outbound": True, "status": "SENT", "error_code": None,
+        "error_message": None, "error_key": None, "message_handle": HANDLE, "date_sent": MADE, "date_updated": MADE,
+        "from_number": LINE, "number": PERSON, "to_number": PERSON, "sendblue_number": LINE, "was_downgraded": False,
+        "media_url": "", "group_id": "", "message_type": "message", "service": "iMessage", "plan": "x", "opted_out": False,
+    } | fields  # fmt: skip
+
+
+def wrote(**fields: object) -> Json:
+    """Return a message that the person wrote."""
+    theirs = {"content": "Yes", "is_outbound": False, "status": "RECEIVED", "from_number": PERSON, "to_number": LINE}
+    return row(**(theirs | fields))
+
+
+def step(method: str, path: str, answer: Answerer, body: object = None, query: Mapping[str, str] | None = None) -> Step:
+    return Step(method, f"/sb{path}", answer, body, query)
+
+
+def page(*rows: Json, query: Mapping[str, str], offset: int = 0, more: bool = False) -> Step:
+    order = {"order_by": "createdAt", "order_direction": "asc", "limit": "100", "offset": str(offset)}
+    pagination = {"total": 9_000, "limit": 100, "offset": offset, "hasMore": more}
+    return step(
+        "GET",
+        "/api/v2/messages",
+        says(200, {"status": "OK", "data": list(rows), "pagination": pagination}),
+        query={**query, **order},
+    )
+
+
+def encoded(body: object) -> bytes:
+    return json.dumps(body).encode()
