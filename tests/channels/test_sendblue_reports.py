@@ -32,7 +32,6 @@ from sendblue_cases import (
 from wire import Answerer, Step, Wire, breaks, says
 
 from posthaste.channels.base import Connection, Health, News, Unreachable
-from posthaste.channels.http import open_client
 from posthaste.channels.sendblue import Sendblue
 from posthaste.core.hooks import Heard, HookCall
 from posthaste.core.signals import Echo, Inbound, InboundFile, Receipt, Signal, Typing
@@ -158,10 +157,13 @@ def test_what_cannot_be_told_is_unreachable(answer: Answerer) -> None:
 # Hearing
 
 
+HEARING = Sendblue(httpx2.AsyncClient(transport=Wire()), lambda: NOW_MS)
+
+
 def hear(body: object, device: Connection = DEVICE, query: str = "", **headers: str) -> Heard | None:
     named = {name.replace("_", "-"): value for name, value in headers.items()}
     raw = body if isinstance(body, bytes) else encoded(body)
-    return Sendblue(open_client(), lambda: NOW_MS).hear(device, HookCall("POST", query, named, raw))
+    return HEARING.hear(device, HookCall("POST", query, named, raw))
 
 
 def heard(body: object, device: Connection = DEVICE, query: str = "") -> list[Signal]:
