@@ -3,12 +3,18 @@
 import asyncio
 from collections.abc import Sequence
 
+from posthaste.app import Engine
 from posthaste.channels.base import Availability, Connection, Health, Heard, HookCall, News, Order, Target, Trace, Unreachable
+from posthaste.channels.fetch import Write
+from posthaste.channels.fetch_cache import Cache
 from posthaste.clock import Clock
 from posthaste.core.channels import Kind, Promises
 from posthaste.core.messages import MessageType
-from posthaste.core.outcomes import Absent, Accepted, Finding, Outcome
+from posthaste.core.outcomes import Absent, Accepted, Finding, Outcome, Refusal, Rejected
+from posthaste.ids import Ids
 from posthaste.links import Links
+from posthaste.settings import Settings
+from posthaste.store.base import Store
 from posthaste.vault import Vault
 
 NO_LINKS = Links(Vault(["bench"]), "")
@@ -67,3 +73,16 @@ class BenchChannel:
 
 KINDS = {BenchChannel.kind.name: BenchChannel.kind}
 """The channels of the benchmark."""
+
+
+class _NoWeb:
+    """Nothing is attached here."""
+
+    async def fetch(self, url: str, write: Write) -> Rejected:
+        return Rejected(Refusal.BAD_CONTENT, "nothing is fetched here")
+
+
+def engine_of(store: Store, settings: Settings, clock: Clock, ids: Ids, channel: BenchChannel) -> Engine:
+    """Make the loops over this provider alone."""
+    cache = Cache(settings.data / "attachments", clock.now_ms, keep_ms=0, entry_bytes=0, most_bytes=0)
+    return Engine(store, settings, clock, ids, {channel.kind.name: channel}, NO_LINKS, _NoWeb(), cache)

@@ -5,11 +5,10 @@ import asyncio
 import httpx2
 import uvicorn
 
-from bench.channel import KINDS, NO_LINKS, BenchChannel
+from bench.channel import KINDS, NO_LINKS, BenchChannel, engine_of
 from bench.load import free_port
 from bench.world import populate
 from posthaste.api.application import build
-from posthaste.app import Engine
 from posthaste.channels.base import Connection, Order
 from posthaste.clock import SystemClock
 from posthaste.core.outcomes import Outcome
@@ -34,7 +33,7 @@ async def accepted_to_called(url: str, *, calls: int) -> tuple[float, float]:
     store = await open_store(url, clock, ids)
     world = await populate(store, settings, 10)
     channel = _Noting(clock, 0)
-    engine = Engine(store, settings, clock, ids, {"bench": channel}, NO_LINKS)
+    engine = engine_of(store, settings, clock, ids, channel)
     port = free_port()
     app = build(settings, store, clock, ids, engine.receiver, engine.checker, kinds=KINDS, links=NO_LINKS)
     server = uvicorn.Server(uvicorn.Config(app, port=port, lifespan="off", access_log=False, log_level="warning"))

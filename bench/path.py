@@ -11,10 +11,9 @@ import sys
 import uvicorn
 import uvloop
 
-from bench.channel import KINDS, NO_LINKS, BenchChannel
+from bench.channel import KINDS, NO_LINKS, BenchChannel, engine_of
 from bench.world import populate
 from posthaste.api.application import build
-from posthaste.app import Engine
 from posthaste.clock import SystemClock
 from posthaste.ids import Ids
 from posthaste.settings import Settings
@@ -26,7 +25,7 @@ async def main(url: str, port: int, lines: int, takes_ms: float) -> None:
     store = await open_store(url, clock, ids)
     world = await populate(store, settings, lines)
     channel = BenchChannel(clock, takes_ms)
-    engine = Engine(store, settings, clock, ids, {"bench": channel}, NO_LINKS)
+    engine = engine_of(store, settings, clock, ids, channel)
     app = build(settings, store, clock, ids, engine.receiver, engine.checker, kinds=KINDS, links=NO_LINKS)
     server = uvicorn.Server(uvicorn.Config(app, port=port, lifespan="off", access_log=False, log_level="warning"))
     engine.start()

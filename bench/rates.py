@@ -3,9 +3,8 @@
 import random
 from collections.abc import Mapping
 
-from bench.channel import NO_LINKS, BenchChannel
+from bench.channel import BenchChannel, engine_of
 from bench.world import World, add_waiting, messages_due, populate, rouse, until_sent
-from posthaste.app import Engine
 from posthaste.clock import SystemClock
 from posthaste.core.row import replace
 from posthaste.ids import Ids
@@ -27,7 +26,7 @@ async def claim_and_record(url: str, *, lines: int, messages: int, scheduled: in
         await add_waiting(store, world, scheduled, clock.now_ms() + 30 * _DAY_MS)
     await add_waiting(store, world, messages, clock.now_ms())
     channel = BenchChannel(clock, 0)
-    engine = Engine(store, settings, clock, ids, {"bench": channel}, NO_LINKS)
+    engine = engine_of(store, settings, clock, ids, channel)
     began = clock.monotonic_ms()
     await store.write(rouse)
     engine.start()
@@ -52,7 +51,7 @@ async def lateness(url: str, *, lines: int, messages: int, over_ms: int) -> tupl
         due[at] = due.get(at, 0) + 1
     await store.write(_schedule, world, due)
     channel = BenchChannel(clock, 0)
-    engine = Engine(store, settings, clock, ids, {"bench": channel}, NO_LINKS)
+    engine = engine_of(store, settings, clock, ids, channel)
     await store.write(rouse)
     engine.start()
     await until_sent(store, messages)
