@@ -1,4 +1,4 @@
-"""The messages of a crash test, the client that posts them, and what must be true of them in the end.
+"""The messages of a crash test, the client that posts them, and the people who answer.
 
 The client does what a careful program does: it sends every message under an `Idempotency-Key` and again until it is told that the
 message was taken. Every text is its own, so a phone that has one twice gives us away.
@@ -9,38 +9,58 @@ from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from random import Random
-from typing import Any
 
 import httpx2
 
-from fixtures.processes import Caller, Site, until
+from fixtures.processes import Caller, Program, Site, caller, sandbox_file, until
+from fixtures.tiny_files import png
 
 POSTERS = 6
-SETTLED_WITHIN_S = 75.0
+IMESSAGE, SMS, EMAIL = "imessage", "sms", "email"
+PICTURE = png()
 
-#: How many of a hundred messages go to numbers of each script; the others go to numbers without one.
+#: How many of a hundred messages are of a type and go to numbers of a script; the others are iMessages to numbers without one.
 _SHARES = {
-    "delivered": 22,
-    "read": 22,
-    "hangup": 8,
-    "receipt-first": 7,
-    "receipt-twice": 6,
-    "silent": 5,
-    "refused": 4,
-    "late": 3,
-    "no-imessage": 2,
-    "replies": 1,
+    (IMESSAGE, "delivered"): 15,
+    (IMESSAGE, "read"): 15,
+    (IMESSAGE, "hangup"): 8,
+    (IMESSAGE, "receipt-first"): 6,
+    (IMESSAGE, "receipt-twice"): 5,
+    (IMESSAGE, "silent"): 4,
+    (IMESSAGE, "refused"): 4,
+    (IMESSAGE, "late"): 3,
+    (IMESSAGE, "no-imessage"): 5,
+    (IMESSAGE, "unreachable"): 2,
+    (IMESSAGE, "replies"): 5,
+    (IMESSAGE, "picture"): 5,
+    (SMS, "delivered"): 2,
+    (SMS, "hangup"): 2,
+    (SMS, "late"): 1,
+    (SMS, "no-imessage"): 1,
+    (SMS, "refused"): 1,
+    (SMS, "replies"): 2,
+    (EMAIL, "plain"): 4,
 }
 
 
 @dataclass(frozen=True, slots=True)
 class Planned:
-    """One message that the client wants to be sent, and what its number does."""
+    """One message that the client wants to be sent, and what its address does.
+
+    A picture goes from `line` to somebody whom it already talks with, since a Mac can begin no conversation with one.
+    """
 
     key: str
     text: str
-    number: str
+    type: str
+    to: str
     script: str
+    asks_for_sms: bool = False
+    line: str | None = None
+
+    @property
+    def has_picture(self) -> bool:
+        return self.script == "picture"
 
 
 @dataclass
@@ -50,6 +70,7 @@ class Traffic:
     plan: list[Planned]
     ids: dict[str, str] = field(default_factory=dict)
     retries: Counter[str] = field(default_factory=Counter)
+    picture_url: str = ""
 
     def __post_init__(self) -> None:
         self._left = list(reversed(self.plan))
@@ -74,9 +95,8 @@ class Traffic:
             self.ids[one.key] = await until(lambda one=one: self._post(calls, one), f"{one.key} is taken", 90)  # type: ignore[misc]
 
     async def _post(self, calls: Caller, one: Planned) -> str | None:
-        body = {"message": one.text, "recipientPhone": one.number}
         try:
-            answer = await calls.send(body, Idempotency_Key=one.key)
+            answer = await calls.send(self._body(one), Idempotency_Key=one.key)
         except httpx2.HTTPError as error:
             self.retries[type(error).__name__] += 1
             return None
@@ -87,89 +107,51 @@ class Traffic:
         message_id: str = answer.json()["message"]["_id"]
         return message_id
 
+    def _body(self, one: Planned) -> dict[str, object]:
+        return {
+            "message": one.text,
+            "messageType": one.type,
+            "recipientEmail" if one.type == EMAIL else "recipientPhone": one.to,
+            "sendFallbackSmsOnFailed": one.asks_for_sms,
+            "fromLineId": one.line,
+            "attachmentUrls": [self.picture_url] if one.has_picture else [],
+        }
 
-async def plan(made: Site, random: Random, count: int) -> list[Planned]:
-    """Spread messages over the scripts, in an order of the seed's."""
+
+async def planned(made: Site, taking_calls: Program, random: Random, count: int) -> Traffic:
+    """Spread messages over types and scripts, in an order of the seed's; upload the picture, and let people begin to talk."""
     numbers = await made.numbers()
-    scripts = [script for script, share in _SHARES.items() for _ in range(share * count // 100)]
-    scripts += ["plain"] * (count - len(scripts))
-    random.shuffle(scripts)
+    kinds = [kind for kind, share in _SHARES.items() for _ in range(share * count // 100)]
+    kinds += [(IMESSAGE, "plain")] * (count - len(kinds))
+    random.shuffle(kinds)
     tag = f"{random.randrange(1 << 32):08x}"
-    return [
-        Planned(f"{tag}-{n}", f"Text {n} of {tag}", _number(numbers, script, random), script) for n, script in enumerate(scripts)
-    ]
+    macs = [line for line in sandbox_file(taking_calls)["lines"] if line["channel"] == "bluebubbles"]
+    traffic = Traffic([_one(f"{tag}-{n}", *kind, numbers, macs, random) for n, kind in enumerate(kinds)])
+    async with caller([taking_calls]) as calls:
+        traffic.picture_url = await _upload(calls)
+    met = "SELECT count(*) FROM devices WHERE channel <> 'email' AND options = '{}'"
+    await until(lambda: made.number(met) == 0, "the devices are known, so that what people write counts as a reply")
+    phone_of = {line["_id"]: line["phone"] for line in macs}
+    for line_id, person in sorted({(one.line, one.to) for one in traffic.plan if one.line is not None}):
+        await made.write(person, phone_of[line_id], f"I have a question, {tag}")
+    return traffic
 
 
-def _number(numbers: dict[str, list[str]], script: str, random: Random) -> str:
-    return f"+1202555{random.randrange(1000, 1060)}" if script == "plain" else random.choice(numbers[script])
+def _one(
+    key: str, type: str, script: str, numbers: dict[str, list[str]], macs: Sequence[dict[str, str]], random: Random
+) -> Planned:
+    text = f"Text {key}"
+    if script == "picture":
+        mac = random.randrange(len(macs))
+        return Planned(key, text, type, f"+1202555{2000 + 10 * mac + random.randrange(4)}", script, line=macs[mac]["_id"])
+    if type == EMAIL:
+        return Planned(key, text, type, f"person{random.randrange(9)}@people.example", script)
+    to = f"+1202555{random.randrange(1000, 1060)}" if script == "plain" else random.choice(numbers[script])
+    return Planned(key, text, type, to, script, asks_for_sms=type == IMESSAGE and random.random() < 0.2)
 
 
-async def settled(made: Site) -> None:
-    """Wait until nothing moves any more: no message waits or is being sent, and no attempt is open."""
-    open_ones = (
-        "SELECT (SELECT count(*) FROM messages WHERE status IN ('waiting', 'sending'))"
-        " + (SELECT count(*) FROM attempts WHERE state <> 'done')"
-    )
-    await until(lambda: made.number(open_ones) == 0, f"everything is settled; {census(made)}", SETTLED_WITHIN_S)
-
-
-def census(made: Site) -> dict[str, int]:
-    return {str(status): int(n) for status, n in made.rows("SELECT status, count(*) FROM messages GROUP BY status ORDER BY 1")}
-
-
-def doubts(made: Site) -> dict[str, int]:
-    """Return how often the dangerous things happened at all: without them a run proves nothing."""
-    return {
-        "attempts": made.number("SELECT count(*) FROM attempts"),
-        "never handed over": made.number("SELECT count(*) FROM attempts WHERE outcome = 'retry' AND handed_at IS NULL"),
-        "handed over, not there, sent again": made.number(
-            "SELECT count(*) FROM attempts WHERE outcome = 'retry' AND handed_at IS NOT NULL"
-        ),
-        "found by a look-up": made.number("""SELECT count(*) FROM timeline WHERE steps LIKE '%"source":"a look-up"%'"""),
-    }
-
-
-_GOOD = {"sent", "delivered"}
-_EXPECTED = {"refused": {"failed"}, "no-imessage": {"fallback"}}
-
-
-async def check(made: Site, traffic: Traffic) -> int:
-    """Hold the phones against the database; return how many messages are honestly unknown."""
-    phones = Counter((one["to"], one["text"]) for one in await made.received())
-    status_of = {str(id): str(status) for id, status in made.rows("SELECT id, status FROM messages WHERE direction = 'sent'")}
-    twice = [key for key, times in phones.items() if times > 1]
-    assert not twice, f"on a phone twice: {[_story(made, traffic, text) for _, text in twice]}"
-    assert len(traffic.ids) == len(traffic.plan), "the client was not told of every message"
-    assert len(status_of) == len(traffic.plan), "a message was accepted twice under one key"
-    wrong = [
-        (one, status_of[traffic.ids[one.key]], _story(made, traffic, one.text))
-        for one in traffic.plan
-        if not _is_true(one, status_of[traffic.ids[one.key]], phones[one.number, one.text])
-    ]
-    assert not wrong, f"{len(wrong)} messages ended wrongly: {wrong[:5]}"
-    assert sum(phones.values()) == sum(phones[one.number, one.text] for one in traffic.plan), "a phone has a text of nobody"
-    _devices_are_free(made)
-    return sum(status == "unknown" for status in status_of.values())
-
-
-def _is_true(one: Planned, status: str, on_phone: int) -> bool:
-    if status == "unknown":
-        return True
-    expected = _EXPECTED.get(one.script, _GOOD)
-    return status in expected and on_phone == (expected is _GOOD)
-
-
-def _devices_are_free(made: Site) -> None:
-    assert made.number("SELECT count(*) FROM devices WHERE in_flight <> 0") == 0, "a device still counts a send as in flight"
-    assert made.number("SELECT count(*) FROM attempts WHERE state <> 'done' OR occupies <> 0 OR owner IS NOT NULL") == 0
-
-
-def _story(made: Site, traffic: Traffic, text: str) -> list[tuple[Any, ...]]:
-    """Return what a message's timeline says, for the failure."""
-    key = next((one.key for one in traffic.plan if one.text == text), "")
-    message_id = traffic.ids.get(key, "")
-    return made.rows(f"SELECT at, steps FROM timeline WHERE message_id = '{message_id}' ORDER BY at, id")
-
-
-def scripts_of(plan: Sequence[Planned]) -> dict[str, int]:
-    return dict(Counter(one.script for one in plan))
+async def _upload(calls: Caller) -> str:
+    answer = await calls.upload("picture.png", PICTURE)
+    assert answer.status_code == 201, answer.text
+    url: str = answer.json()["attachment"]["url"]
+    return url

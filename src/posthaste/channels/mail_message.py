@@ -196,7 +196,11 @@ def _folded(words: Iterable[str]) -> str:
 
 def _address(address: str, name: str) -> Address:
     try:
-        return Address(_line(name, _NAME_CHARS), addr_spec=address)
+        if address.isascii():
+            return Address(_line(name, _NAME_CHARS), addr_spec=address)
+        # The library counts letters beyond ASCII as a defect, whatever the policy allows, so the rest is checked alone.
+        Address(addr_spec="".join(one if one.isascii() else "x" for one in address))
+        return Address(_line(name, _NAME_CHARS), *address.rsplit("@", 1))
     except (ValueError, IndexError):
         raise Unsendable(Refusal.BAD_ADDRESS, "the e-mail address cannot be written into a mail") from None
 

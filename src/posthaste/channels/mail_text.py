@@ -133,7 +133,7 @@ class _Lines(HTMLParser):
             if tag in self._skipped:
                 while self._skipped.pop() != tag:
                     pass
-        elif tag in _BLOCKS:
+        elif tag in _BLOCKS and tag not in _VOID:
             self._parts.append("\n\n" if tag in _PARAGRAPHS else "\n")
 
     def handle_data(self, data: str) -> None:
