@@ -50,7 +50,7 @@ def test_serve_takes_every_setting() -> None:
 
 
 def test_a_key_works_until_it_is_revoked(server: Server) -> None:
-    key = said("keys", "create", "--data", server.folder, "--name", "n8n")
+    key = said("keys", "create", "--data", server.folder, "--workspace", "Sandbox", "--name", "n8n")
     assert server.call("GET", "/api/lines/by-user", key=key).status_code == 200
     listed = next(row for row in said("keys", "list", "--data", server.folder).splitlines() if "n8n" in row)
     assert key not in listed

@@ -4,13 +4,14 @@ A reply is a message of its own, found again by the provider's id however often 
 then on; whoever asks us to stop is heard before anything else can leave.
 """
 
-from collections.abc import Collection
+from collections.abc import Collection, Mapping
 
 from posthaste.actions.auto_reply import answer_help
 from posthaste.actions.files import note_inbound
 from posthaste.actions.optout import opt_in, opt_out
 from posthaste.actions.ready import look_again
 from posthaste.core.addresses import is_email
+from posthaste.core.errors import Unavailable
 from posthaste.core.leads import QUICK_SENDS, Lead
 from posthaste.core.lifecycle import Status
 from posthaste.core.lines import Line
@@ -25,6 +26,8 @@ from posthaste.store.reactions import StoredReaction
 from posthaste.store.timeline import NewEntry
 from posthaste.store.transaction import Transaction
 
+_TRIES = 5
+
 STOPPED = "the person replied with a word that opts out"
 
 
@@ -36,12 +39,24 @@ def meet(tx: Transaction, workspace_id: str, addresses: Collection[str]) -> dict
     wanted = {address: tx.new_id() for address in sorted(addresses)}
     if not wanted:
         return {}
-    leads.claim_addresses(tx, workspace_id, wanted)
-    owners = leads.owners(tx, workspace_id, wanted)
+    owners = _owners(tx, workspace_id, wanted)
     strangers = [_stranger(tx, workspace_id, wanted[one], one) for one in wanted if owners[one] == wanted[one]]
     leads.add(tx, strangers)
     known = leads.by_ids(tx, set(owners.values()))
     return {address: known[lead_id] for address, lead_id in owners.items()}
+
+
+def _owners(tx: Transaction, workspace_id: str, wanted: Mapping[str, str]) -> dict[str, str]:
+    """Claim addresses for the leads that are wanted, and return whose each is.
+
+    Another transaction may give back between the two steps what kept us from an address; then nobody has it, and we ask again.
+    """
+    for _ in range(_TRIES):
+        leads.claim_addresses(tx, workspace_id, wanted)
+        owners = leads.owners(tx, workspace_id, wanted)
+        if owners.keys() == wanted.keys():
+            return owners
+    raise Unavailable("The lead of this person is being changed by others; try again")
 
 
 def take_inbound(tx: Transaction, settings: Settings, access: Access, inbound: Inbound, lead: Lead) -> None:
