@@ -5,8 +5,8 @@ from collections.abc import Sequence
 
 from posthaste.app import Engine
 from posthaste.channels.base import Availability, Connection, Health, Heard, HookCall, News, Order, Target, Trace, Unreachable
-from posthaste.channels.fetch import Write
-from posthaste.channels.fetch_cache import Cache
+from posthaste.channels.fetch.cache import Cache
+from posthaste.channels.fetch.fetcher import Write
 from posthaste.clock import Clock
 from posthaste.core.channels import Kind, Promises
 from posthaste.core.messages import MessageType

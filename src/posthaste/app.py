@@ -27,9 +27,9 @@ from posthaste.actions.seals import seal_anew, sealing_key
 from posthaste.api.application import build
 from posthaste.channels.base import Channel
 from posthaste.channels.catalog import KINDS, Tools, make_channels
-from posthaste.channels.fetch import Fetcher, WebFetcher
-from posthaste.channels.fetch_cache import Cache
-from posthaste.channels.fetch_guard import Guard
+from posthaste.channels.fetch.cache import Cache
+from posthaste.channels.fetch.fetcher import Fetcher, WebFetcher
+from posthaste.channels.fetch.guard import Guard
 from posthaste.channels.http import open_client
 from posthaste.clock import Clock, SystemClock
 from posthaste.core.errors import SettingError, Unavailable

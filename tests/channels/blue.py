@@ -7,7 +7,7 @@ from typing import Any
 from wire import Answerer, Step, says
 
 from posthaste.channels.base import Connection, Order, Target, Trace
-from posthaste.channels.bluebubbles import CHAT, NEW
+from posthaste.channels.bluebubbles.channel import CHAT, NEW
 
 BASE = "/mac/api/v1"
 # Each of these characters means something in a URL.

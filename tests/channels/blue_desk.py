@@ -12,8 +12,8 @@ from typing import Any
 import httpx2
 
 from posthaste.channels.base import NOWHERE, Connection, File, Order, Target, Trace
-from posthaste.channels.bluebubbles import BlueBubbles
-from posthaste.channels.bluebubbles_meaning import report_of
+from posthaste.channels.bluebubbles.channel import BlueBubbles
+from posthaste.channels.bluebubbles.meaning import report_of
 from posthaste.channels.http import open_client
 from posthaste.core.outcomes import Outcome
 from posthaste.core.signals import Echo, Inbound, Reaction, Receipt, Signal, Typing

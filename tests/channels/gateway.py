@@ -8,7 +8,7 @@ from typing import Any
 
 from posthaste.api.parse_line import ADDABLE
 from posthaste.channels.base import NOWHERE, Connection, Order, Sender
-from posthaste.channels.template import Template
+from posthaste.channels.template.channel import Template
 
 EXAMPLES = Path(__file__).parents[2] / "docs" / "examples"
 HOOK = "https://posthaste.example/hooks/http/secret-in-the-path"

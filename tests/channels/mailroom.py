@@ -14,7 +14,7 @@ from cryptography.hazmat.primitives import serialization
 from cryptography.hazmat.primitives.asymmetric import rsa
 
 from posthaste.channels.base import NOWHERE, Connection, File, Letter, Order, Sender
-from posthaste.channels.mail_message import Draft
+from posthaste.channels.mail.message import Draft
 from posthaste.core.signals import Signal
 
 NOW = 1_760_000_000_000

@@ -8,7 +8,7 @@ from typing import Any
 from wire import Answerer, Step, says
 
 from posthaste.channels.base import NOWHERE, Connection, Order, Sender, Target, Trace
-from posthaste.channels.sendblue import PHONE
+from posthaste.channels.sendblue.channel import PHONE
 
 SECRET = "s3cret?&é#"
 LINE, PERSON = "+16285553000", "+12025550143"

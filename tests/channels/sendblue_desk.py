@@ -11,7 +11,7 @@ import httpx2
 
 from posthaste.channels.base import NOWHERE, Connection, File, Order, Sender, Target, Trace
 from posthaste.channels.http import open_client
-from posthaste.channels.sendblue import Sendblue
+from posthaste.channels.sendblue.channel import Sendblue
 from posthaste.clock import SystemClock
 from posthaste.core.hooks import HookCall
 from posthaste.core.outcomes import Outcome

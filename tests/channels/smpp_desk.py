@@ -10,8 +10,8 @@ from typing import Any
 from smpp_centres import PASSWORD, WITHIN_S, Centre
 
 from posthaste.channels.base import NOWHERE, Connection, Order, Sender, Target
-from posthaste.channels.smpp import Smpp
-from posthaste.channels.smpp_link import Pauses
+from posthaste.channels.smpp.channel import Smpp
+from posthaste.channels.smpp.link import Pauses
 from posthaste.core.outcomes import Deferred, Outcome, Rejected
 from posthaste.core.signals import Signal
 

@@ -11,7 +11,7 @@ import httpx2
 
 from posthaste.channels.base import NOWHERE, Connection, Order, Target, Trace
 from posthaste.channels.http import open_client
-from posthaste.channels.smsgate import SmsGate
+from posthaste.channels.smsgate.channel import SmsGate
 from posthaste.core.hooks import HookCall
 from posthaste.core.outcomes import Outcome
 from posthaste.core.signals import Inbound, Receipt, Signal

@@ -10,7 +10,7 @@ import httpx2
 from wire import Answerer, Step
 
 from posthaste.channels.base import Connection, Order, Target, Trace
-from posthaste.channels.smsgate import PHONE
+from posthaste.channels.smsgate.channel import PHONE
 from posthaste.core.hooks import HookCall
 
 BASE = "/phone"

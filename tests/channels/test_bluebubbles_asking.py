@@ -30,7 +30,7 @@ from blue import (
 from wire import Answerer, Step, Wire, breaks, says
 
 from posthaste.channels.base import Availability, Channel, Connection, Health, News, Unreachable
-from posthaste.channels.bluebubbles import BlueBubbles
+from posthaste.channels.bluebubbles.channel import BlueBubbles
 from posthaste.core.signals import Echo, Inbound, Receipt
 
 T = TypeVar("T")

@@ -27,7 +27,7 @@ from blue import step as ask
 from wire import Answerer, Step, Wire, breaks, says
 
 from posthaste.channels.base import Trace
-from posthaste.channels.bluebubbles import BlueBubbles
+from posthaste.channels.bluebubbles.channel import BlueBubbles
 from posthaste.core.outcomes import Absent, Accepted, CannotTell, Finding, Found, Refusal, Rejected
 
 # The row at the cursor, which proves that the Mac still counts as it did.

@@ -9,7 +9,7 @@ from blue import GUID, MAC, MADE_AT, PHONE, Json, attachment, chat, handle, row
 from hypothesis import given
 from hypothesis import strategies as st
 
-from posthaste.channels.bluebubbles import BlueBubbles
+from posthaste.channels.bluebubbles.channel import BlueBubbles
 from posthaste.channels.http import open_client
 from posthaste.core.hooks import HookCall
 from posthaste.core.signals import Echo, Inbound, InboundFile, Reaction, Receipt, Signal, Typing

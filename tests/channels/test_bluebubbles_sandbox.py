@@ -12,7 +12,7 @@ import pytest
 from blue_desk import NUMBERS, PRIVATE_15, PRIVATE_26, SCRIPT_15, SCRIPT_26, WORKING, Desk, Here, Kind, desk, run_here, timeless
 
 from posthaste.channels.base import NOWHERE, Order, Unreachable
-from posthaste.channels.bluebubbles import CHAT, NEW
+from posthaste.channels.bluebubbles.channel import CHAT, NEW
 from posthaste.core.outcomes import (
     Absent,
     Accepted,

@@ -16,7 +16,7 @@ import pytest
 from blue_desk import NUMBERS, PRIVATE_15, PRIVATE_26, SCRIPT_15, SCRIPT_26, WORKING, Desk, Here, Kind, desk, run_here, timeless
 
 from posthaste.channels.base import NOWHERE, File, Order, Target, Trace, Unreachable
-from posthaste.channels.bluebubbles import CHAT, NEW
+from posthaste.channels.bluebubbles.channel import CHAT, NEW
 from posthaste.core.outcomes import Absent, Accepted, Ambiguous, CannotTell, Deferred, Found, Outcome, Refusal, Rejected
 from posthaste.core.signals import Echo, Inbound, InboundFile, Reaction, Receipt, Signal, Typing
 

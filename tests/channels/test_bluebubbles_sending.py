@@ -28,7 +28,7 @@ from blue import (
 from wire import Answerer, Step, Wire, breaks, says
 
 from posthaste.channels.base import NOWHERE, Connection, Order, Target
-from posthaste.channels.bluebubbles import CHAT, NEW, BlueBubbles
+from posthaste.channels.bluebubbles.channel import CHAT, NEW, BlueBubbles
 from posthaste.core.outcomes import Accepted, Ambiguous, Deferred, Outcome, Refusal, Rejected
 
 ANY_CHAT = "/chat/any%3B-%3B%2B16285550123"

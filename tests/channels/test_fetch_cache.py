@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from posthaste.channels.fetch_cache import Cache, Kept, key_of
+from posthaste.channels.fetch.cache import Cache, Kept, key_of
 
 HOUR_MS = 3_600_000
 KEY = key_of("line", "https://h.test/a.png")

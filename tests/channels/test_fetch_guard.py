@@ -10,7 +10,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from posthaste.channels.fetch_guard import Denied, Guard, Unresolved, is_public, numeric, resolve
+from posthaste.channels.fetch.guard import Denied, Guard, Unresolved, is_public, numeric, resolve
 
 INNER = [
     *("0.0.0.0/8", "10.0.0.0/8", "100.64.0.0/10", "127.0.0.0/8", "169.254.0.0/16", "172.16.0.0/12", "192.0.0.0/24"),

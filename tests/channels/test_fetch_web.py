@@ -14,8 +14,8 @@ from cryptography.hazmat.primitives.asymmetric import ec
 from webserver import HANG, Outside, Web, chunked, names, ok, status, webserver
 
 from fixtures.tiny_files import NONE_OF_THEM, TINY, png
-from posthaste.channels.fetch import Fetched, WebFetcher
-from posthaste.channels.fetch_guard import Guard
+from posthaste.channels.fetch.fetcher import Fetched, WebFetcher
+from posthaste.channels.fetch.guard import Guard
 from posthaste.core import files
 from posthaste.core.files import FileType
 from posthaste.core.outcomes import Deferred, Refusal, Rejected

@@ -9,7 +9,7 @@ import pytest
 from blue import MAC, ORDER, SECRET
 
 from posthaste.channels.base import Connection
-from posthaste.channels.bluebubbles import BlueBubbles
+from posthaste.channels.bluebubbles.channel import BlueBubbles
 from posthaste.channels.http import Answer, Limits, NeverLeft, NoAnswer, exchange, open_client
 from posthaste.core.outcomes import Ambiguous, Deferred
 

@@ -11,8 +11,8 @@ from mailroom import KEY, LINE, MESSAGE_ID, NOW, PERSON, URL, device, dkim_key, 
 
 from fixtures.installed import node_program
 from posthaste.channels.base import Letter, Sender
-from posthaste.channels.mail_account import BadAccount, account_of
-from posthaste.channels.mail_message import BadKey, Draft, Unsendable, compose, message_id_of_bounce
+from posthaste.channels.mail.account import BadAccount, account_of
+from posthaste.channels.mail.message import BadKey, Draft, Unsendable, compose, message_id_of_bounce
 from posthaste.core.outcomes import Refusal
 
 PEER = Path(__file__).parent / "peers" / "mailauth"

@@ -6,8 +6,8 @@ from email.message import EmailMessage
 import pytest
 from mailroom import KEY, LINE, MESSAGE_ID, PERSON, device
 
-from posthaste.channels.mail_account import Account, account_of
-from posthaste.channels.mail_reading import Letter, file_in, signals_of
+from posthaste.channels.mail.account import Account, account_of
+from posthaste.channels.mail.reading import Letter, file_in, signals_of
 from posthaste.core.signals import Inbound, InboundFile, Receipt, Signal
 
 AT = 1_760_000_123_000

@@ -7,7 +7,7 @@ import pytest
 from mailroom import KEY, LINE, MESSAGE_ID, NOW, PASSWORD, PERSON, Script, Tray, device, order
 
 from posthaste.channels.base import NOWHERE, Sender, Target, Trace
-from posthaste.channels.mail import MAILBOX, Mail
+from posthaste.channels.mail.channel import MAILBOX, Mail
 from posthaste.core.outcomes import Accepted, Ambiguous, CannotTell, Deferred, Outcome, Refusal, Rejected
 
 DOWN, SOON, LATER = "down", "soon", "later"

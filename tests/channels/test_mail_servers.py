@@ -18,7 +18,7 @@ from mailroom import NOW, Tray, device, dkim_key, file, order, parsed
 
 from fixtures.processes import until
 from posthaste.channels.base import Connection, Health, Letter, News, Sender, Unreachable
-from posthaste.channels.mail import Mail
+from posthaste.channels.mail.channel import Mail
 from posthaste.clock import SystemClock
 from posthaste.core.outcomes import Accepted, Deferred, Refusal, Rejected
 from posthaste.core.signals import Inbound, Receipt

@@ -4,7 +4,7 @@ import time
 
 import pytest
 
-from posthaste.channels.mail_text import reply_of, text_of_html
+from posthaste.channels.mail.text import reply_of, text_of_html
 
 
 @pytest.mark.parametrize(

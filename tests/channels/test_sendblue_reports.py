@@ -32,7 +32,7 @@ from sendblue_cases import (
 from wire import Answerer, Step, Wire, breaks, says
 
 from posthaste.channels.base import Connection, Health, News, Unreachable
-from posthaste.channels.sendblue import Sendblue
+from posthaste.channels.sendblue.channel import Sendblue
 from posthaste.core.hooks import Heard, HookCall
 from posthaste.core.signals import Echo, Inbound, InboundFile, Receipt, Signal, Typing
 

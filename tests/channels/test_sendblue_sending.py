@@ -32,7 +32,7 @@ from sendblue_cases import (
 from wire import Answerer, Step, Wire, breaks, says
 
 from posthaste.channels.base import Connection, File, Order, Target, Trace
-from posthaste.channels.sendblue import Sendblue
+from posthaste.channels.sendblue.channel import Sendblue
 from posthaste.core.errors import Refused
 from posthaste.core.outcomes import (
     Absent,

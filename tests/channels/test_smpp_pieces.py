@@ -8,13 +8,13 @@ from hypothesis import strategies as st
 from smpp34 import DeliverSm, Tlv
 from smpp_desk import NOW_MS, Stored
 
-from posthaste.channels import smpp_wire as wire
-from posthaste.channels.smpp_ids import DECIMAL, HEXADECIMAL, Receipts
-from posthaste.channels.smpp_inbound import LongTexts, Repeats
-from posthaste.channels.smpp_meaning import Report, address_of, source_of
-from posthaste.channels.smpp_taking import Taking
-from posthaste.channels.smpp_text import GSM, WIDE, Place, alphabet_of, decoded, encoded, fits_alone, parts_of, unwrapped
-from posthaste.channels.smpp_wire import Delivery, Party, Pdu
+from posthaste.channels.smpp import wire
+from posthaste.channels.smpp.ids import DECIMAL, HEXADECIMAL, Receipts
+from posthaste.channels.smpp.inbound import LongTexts, Repeats
+from posthaste.channels.smpp.meaning import Report, address_of, source_of
+from posthaste.channels.smpp.taking import Taking
+from posthaste.channels.smpp.text import GSM, WIDE, Place, alphabet_of, decoded, encoded, fits_alone, parts_of, unwrapped
+from posthaste.channels.smpp.wire import Delivery, Party, Pdu
 from posthaste.core.segments import Alphabet, segments_of
 from posthaste.core.signals import Inbound, Receipt
 

@@ -9,7 +9,7 @@ from smpp_centres import CENTRES, SILENCE, Centre, Submitted, centre_of, node_ce
 from smpp_desk import DEFAULTS, LINE, PERSON, Desk, desk_at, device_at
 
 from posthaste.channels.base import NOWHERE, File, Order, Sender
-from posthaste.channels.smpp import Smpp
+from posthaste.channels.smpp.channel import Smpp
 from posthaste.core.errors import Refused
 from posthaste.core.outcomes import Accepted, Ambiguous, Deferred, Outcome, Refusal, Rejected
 

@@ -17,8 +17,8 @@ from smpp_centres import CENTRES, SILENCE, WITHIN_S, Centre, Handing, centre_of,
 from smpp_desk import NOW_MS, QUICK, Desk, Stored, desk_at, device_at
 
 from posthaste.channels.base import Connection, Health, Unreachable
-from posthaste.channels.smpp import Smpp
-from posthaste.channels.smpp_link import Pauses
+from posthaste.channels.smpp.channel import Smpp
+from posthaste.channels.smpp.link import Pauses
 from posthaste.core.hooks import HookCall
 from posthaste.core.outcomes import Accepted, CannotTell, Deferred
 

@@ -29,7 +29,7 @@ from smsgate_phone import (
 from wire import Answerer, Step, Wire, breaks, says
 
 from posthaste.channels.base import Availability, Connection, Health, News, Unreachable
-from posthaste.channels.smsgate import SmsGate
+from posthaste.channels.smsgate.channel import SmsGate
 from posthaste.core.signals import Inbound, InboundFile, Receipt
 
 T = TypeVar("T")

@@ -24,7 +24,7 @@ from fixtures.installed import did_not_run, node_program
 from fixtures.processes import free_port, until
 from posthaste.channels.base import Connection
 from posthaste.channels.http import open_client
-from posthaste.channels.smsgate import SmsGate
+from posthaste.channels.smsgate.channel import SmsGate
 from posthaste.core.outcomes import Accepted, Found
 from posthaste.core.signals import Inbound
 from posthaste.sandbox.android import Android

@@ -21,7 +21,7 @@ from smsgate_phone import (
 
 from posthaste.channels.base import Connection
 from posthaste.channels.http import open_client
-from posthaste.channels.smsgate import SmsGate
+from posthaste.channels.smsgate.channel import SmsGate
 from posthaste.core.hooks import Heard, HookCall
 from posthaste.core.signals import Inbound, Receipt, Signal
 

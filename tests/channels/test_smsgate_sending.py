@@ -26,7 +26,7 @@ from smsgate_phone import (
 from wire import Answerer, Step, Wire, breaks, says
 
 from posthaste.channels.base import NOWHERE, Connection, File, Order, Target
-from posthaste.channels.smsgate import PHONE, SmsGate
+from posthaste.channels.smsgate.channel import PHONE, SmsGate
 from posthaste.core.outcomes import (
     Absent,
     Accepted,

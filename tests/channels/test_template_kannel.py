@@ -21,7 +21,7 @@ from fixtures.installed import did_not_run
 from fixtures.processes import free_port, until
 from posthaste.channels.base import Connection, Health
 from posthaste.channels.http import open_client
-from posthaste.channels.template import Template
+from posthaste.channels.template.channel import Template
 from posthaste.core.hooks import HookCall
 from posthaste.core.outcomes import Accepted, Ambiguous, Deferred, Outcome, Refusal, Rejected
 from posthaste.core.signals import Echo, Inbound, Signal

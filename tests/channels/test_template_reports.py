@@ -14,7 +14,7 @@ from gateway import AT, EXAMPLES, HOOK, KEY, ORDER, OWN, PHONE, TEXT, device, ex
 
 from posthaste.channels.base import Connection
 from posthaste.channels.http import open_client
-from posthaste.channels.template import Template
+from posthaste.channels.template.channel import Template
 from posthaste.core.hooks import Heard, HookCall
 from posthaste.core.outcomes import Accepted, Outcome
 from posthaste.core.signals import Echo, Inbound, Receipt, Signal

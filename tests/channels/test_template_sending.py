@@ -15,7 +15,7 @@ from wire import Answerer, Step, Wire, breaks, says
 
 from posthaste.channels.base import NOBODY, NOWHERE, Connection, File, Health, Order, Target, Trace, Unreachable
 from posthaste.channels.http import open_client
-from posthaste.channels.template import SMS, Template
+from posthaste.channels.template.channel import SMS, Template
 from posthaste.core.errors import Refused
 from posthaste.core.outcomes import Accepted, Ambiguous, CannotTell, Deferred, Outcome, Refusal, Rejected
 

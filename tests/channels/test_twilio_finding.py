@@ -9,7 +9,7 @@ from twil import AT, BY_SERVICE, LINE, MESSAGE, PHONE, SERVICE, TEXT, TRACE, Jso
 from wire import Answerer, Step, Wire, breaks, says
 
 from posthaste.channels.base import Connection, Trace
-from posthaste.channels.twilio import Twilio
+from posthaste.channels.twilio.channel import Twilio
 from posthaste.core.outcomes import Absent, Accepted, CannotTell, Finding, Found, Refusal, Rejected
 
 OTHER = "SM" + "c" * 32

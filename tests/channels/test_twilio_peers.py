@@ -40,7 +40,7 @@ from fixtures.installed import did_not_run, node_program, python_program
 from fixtures.processes import free_port, until
 from posthaste.channels.base import Connection
 from posthaste.channels.http import open_client
-from posthaste.channels.twilio import Twilio
+from posthaste.channels.twilio.channel import Twilio
 from posthaste.core.hooks import HookCall
 from posthaste.core.outcomes import Accepted, Rejected
 

@@ -12,8 +12,8 @@ from wire import Step, Wire, breaks, says
 
 from posthaste.channels.base import Connection, Health, News, Unreachable
 from posthaste.channels.http import open_client
-from posthaste.channels.twilio import Twilio
-from posthaste.channels.twilio_signature import signature
+from posthaste.channels.twilio.channel import Twilio
+from posthaste.channels.twilio.signature import signature
 from posthaste.core.hooks import Heard, HookCall
 from posthaste.core.signals import Echo, Inbound, InboundFile, Receipt, Signal
 

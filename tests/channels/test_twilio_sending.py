@@ -29,7 +29,7 @@ from twil import (
 from wire import Answerer, Step, Wire, breaks, says
 
 from posthaste.channels.base import NOBODY, Connection, Order, Target
-from posthaste.channels.twilio import SMS, Twilio
+from posthaste.channels.twilio.channel import SMS, Twilio
 from posthaste.core.errors import Refused
 from posthaste.core.outcomes import Accepted, Ambiguous, Deferred, Outcome, Refusal, Rejected
 

@@ -18,8 +18,8 @@ from posthaste.actions.lines import NewLine, add_line
 from posthaste.actions.show import MessageView, message_view, timeline_of
 from posthaste.actions.workspaces import make_workspace
 from posthaste.channels.base import Availability, Connection, File, Order, Target
-from posthaste.channels.fetch import Fetched, Write
-from posthaste.channels.fetch_cache import Cache
+from posthaste.channels.fetch.cache import Cache
+from posthaste.channels.fetch.fetcher import Fetched, Write
 from posthaste.core import files
 from posthaste.core.channels import Kind, Promises
 from posthaste.core.messages import MessageType, Sending

@@ -11,7 +11,7 @@ import pytest
 from api.house import House, house, run
 from posthaste.actions.health import take_due_for_health
 from posthaste.channels.base import Availability, Channel, Connection, Health
-from posthaste.channels.bluebubbles import BlueBubbles
+from posthaste.channels.bluebubbles.channel import BlueBubbles
 from posthaste.core.errors import NotFound
 from posthaste.core.reachability import LineHealth, Reachability, Reachable
 from posthaste.loops import checker

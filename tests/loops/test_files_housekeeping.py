@@ -7,7 +7,7 @@ import pytest
 from office import PNG, URL, Office, run
 
 from posthaste.app import web_fetcher
-from posthaste.channels.fetch import WebFetcher
+from posthaste.channels.fetch.fetcher import WebFetcher
 from posthaste.core.errors import SettingError
 from posthaste.loops.janitor import Janitor
 from posthaste.settings import Settings

@@ -9,7 +9,7 @@ from api.house import House, house, run
 from posthaste.actions.health import take_due_for_health
 from posthaste.actions.lines import LineChange, Resetting, change_line
 from posthaste.channels.base import Channel, Connection, Health
-from posthaste.channels.bluebubbles import BlueBubbles
+from posthaste.channels.bluebubbles.channel import BlueBubbles
 from posthaste.core.channels import Setup
 from posthaste.loops.reach import Reach
 from posthaste.loops.watcher import Watcher

@@ -1,4 +1,4 @@
-"""The channels that there are, and what each is made of. A new one gets its file beside this one, and two lines here."""
+"""The channels that there are, and what each is made of. A new one gets its folder beside this file, and two lines here."""
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
@@ -6,13 +6,13 @@ from dataclasses import dataclass
 import httpx2
 
 from posthaste.channels.base import Channel, Inbox
-from posthaste.channels.bluebubbles import BlueBubbles
-from posthaste.channels.mail import Mail
-from posthaste.channels.sendblue import Sendblue
-from posthaste.channels.smpp import Smpp
-from posthaste.channels.smsgate import SmsGate
-from posthaste.channels.template import Template
-from posthaste.channels.twilio import Twilio
+from posthaste.channels.bluebubbles.channel import BlueBubbles
+from posthaste.channels.mail.channel import Mail
+from posthaste.channels.sendblue.channel import Sendblue
+from posthaste.channels.smpp.channel import Smpp
+from posthaste.channels.smsgate.channel import SmsGate
+from posthaste.channels.template.channel import Template
+from posthaste.channels.twilio.channel import Twilio
 from posthaste.core.channels import Kind
 
 _EVERY = (BlueBubbles, Sendblue, SmsGate, Twilio, Smpp, Template, Mail)

@@ -15,8 +15,8 @@ from posthaste.actions.claim import Claimed
 from posthaste.actions.files import StoredFile, content_of, find
 from posthaste.actions.tell import tell
 from posthaste.channels.base import File
-from posthaste.channels.fetch import Fetched, Fetcher
-from posthaste.channels.fetch_cache import Aside, Cache, Kept, key_of
+from posthaste.channels.fetch.cache import Aside, Cache, Kept, key_of
+from posthaste.channels.fetch.fetcher import Fetched, Fetcher
 from posthaste.core.channels import Kind
 from posthaste.core.files import fitting_name, list_of_types, type_named, upload_in
 from posthaste.core.messages import Message

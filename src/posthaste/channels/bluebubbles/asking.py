@@ -1,0 +1,208 @@
+"""Asking a BlueBubbles server: one exchange, the envelope around its answer, and the questions of the channel.
+
+Everything here but `exchange` is harmless and can be repeated at will; it raises `Unreachable` for every answer but a
+good one. The password travels in the URL, because the server knows no other way, so no URL is ever logged or put into
+words, and what the server says is scrubbed of it.
+"""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from typing import TypeVar
+from urllib.parse import quote, quote_plus
+
+import httpx2
+import msgspec
+
+from posthaste.channels.base import Connection, File, Unreachable
+from posthaste.channels.bluebubbles import meaning, wire
+from posthaste.channels.bluebubbles.form import Form, form_with
+from posthaste.channels.bluebubbles.wire import Row
+from posthaste.channels.http import NO_HEADERS, Answer, Limits, NeverLeft, NoAnswer, exchange
+
+_PAGE_ROWS = 1_000
+# Fewer than a page, because a row counts once for each of its chats and attachments; the last is small enough for all.
+_STRIDES = (500, 50, 5)
+# The newest rows are those with the latest dates; the highest number is almost surely among a few of them.
+_NEWEST_ROWS = 20
+# An upload or a download of the largest attachment over a slow line; the server itself allows half an hour.
+_FILE_MS = 300_000
+_DETAIL_CHARS = 200
+# Room for a refusal in words where even a small file would be too large.
+_COMPLAINT_BYTES = 4_096
+
+T = TypeVar("T")
+
+
+@dataclass(frozen=True, slots=True)
+class Page:
+    """Rows in the order of their numbers, up to `cursor`; `is_last` if nothing lies above."""
+
+    rows: Sequence[Row]
+    cursor: int
+    is_last: bool
+
+
+@dataclass(frozen=True, slots=True)
+class Request:
+    """A request below `/api/v1`, with a JSON body, a form or none."""
+
+    method: str
+    path: str
+    body: object = None
+    query: Mapping[str, str] = field(default_factory=dict)
+    form: Form | None = None
+
+
+class Missing(Unreachable):
+    """The server itself answered that there is no such thing."""
+
+
+class Crowded(Unreachable):
+    """Too many requests of our own were under way; the device may be well."""
+
+
+class Unwanted(Unreachable):
+    """What was asked for will never be taken: a file that is too large, or refused as it is."""
+
+
+class Asking:
+    """Puts questions to devices."""
+
+    def __init__(self, client: httpx2.AsyncClient, questions: Limits) -> None:
+        self._client, self._questions = client, questions
+
+    async def exchange(self, device: Connection, request: Request, limits: Limits) -> Answer | NeverLeft | NoAnswer:
+        """Make one request, once."""
+        content, headers = _content(request)
+        return await exchange(
+            self._client,
+            request.method,
+            f"{device.url.rstrip('/')}/api/v1{request.path}",
+            query={"guid": password_of(device), **request.query},
+            content=content,
+            headers=headers,
+            limits=limits,
+        )
+
+    async def ask(self, device: Connection, request: Request, shape: type[T]) -> T:
+        """Ask something harmless and read the answer."""
+        return _shaped(await self.envelope(device, request), shape)
+
+    async def envelope(self, device: Connection, request: Request, limits: Limits | None = None) -> wire.Envelope:
+        """Ask something harmless and return the answer, unread."""
+        answer = await self._answer(device, request, limits or self._questions)
+        envelope = wire.read(answer.body, wire.Envelope)
+        if envelope and answer.status < 300:
+            return envelope
+        raise _complaint(device, answer)
+
+    async def has_chat(self, device: Connection, guid: str) -> bool:
+        # A `;` or `+` as such would be read as something else on the way.
+        try:
+            await self.envelope(device, Request("GET", f"/chat/{quote(guid, safe='')}"))
+        except Missing:
+            return False
+        return True
+
+    async def upload(self, device: Connection, file: File, marker: str) -> str:
+        """Put a file on the Mac and return the name by which a message can take it along; nobody gets it by that alone."""
+        request = Request("POST", "/attachment/upload", form=await form_with(file, marker, {}))
+        envelope = await self.envelope(device, request, replace(self._questions, answer_ms=_FILE_MS))
+        return _shaped(envelope, wire.Uploaded).path
+
+    async def download(self, device: Connection, guid: str, most_bytes: int) -> bytes:
+        """Fetch an attachment as the person sent it; without `original` the server converts some of them."""
+        request = Request("GET", f"/attachment/{quote(guid, safe='')}/download", query={"original": "true"})
+        limits = replace(self._questions, answer_ms=_FILE_MS, answer_bytes=most_bytes + _COMPLAINT_BYTES)
+        answer = await self._answer(device, request, limits)
+        if answer.status != 200:
+            raise _complaint(device, answer)
+        if len(answer.body) > most_bytes:
+            raise Unreachable("the file is larger than what is taken")
+        return answer.body
+
+    async def rows_after(self, device: Connection, cursor: int) -> Page:
+        """Fetch the rows above a number: all, or where they do not fit on a page, those of the next few numbers.
+
+        A page is in the order of dates, so what a full one leaves out may have lower numbers than what it holds: rows
+        that the Mac fetched from iCloud are old and numbered late. Only a range of numbers that surely fits can be
+        gone through safely.
+        """
+        above = where("message.ROWID > :rowid", rowid=cursor)
+        rows, is_whole = await self._query(device, [above])
+        if is_whole:
+            return Page(rows, max((row.rowid for row in rows), default=cursor), is_last=True)
+        for stride in _STRIDES:
+            top = cursor + stride
+            rows, is_whole = await self._query(device, [above, where("message.ROWID <= :top", top=top)])
+            if is_whole:
+                break
+        return Page(rows, top, is_last=False)
+
+    async def rows_of(self, device: Connection, guids: Sequence[str]) -> Sequence[Row]:
+        """Fetch rows by their guids, without attachments, so that none is crowded out."""
+        rows, _ = await self._query(device, [where("message.guid IN (:...guids)", guids=guids)], with_files=False)
+        return rows
+
+    async def highest(self, device: Connection) -> int:
+        """Return about the highest row number that there is."""
+        body = {"with": ["chats"], "sort": "DESC", "limit": _NEWEST_ROWS}
+        rows = await self.ask(device, Request("POST", "/message/query", body), list[Row])
+        return max((row.rowid for row in rows), default=0)
+
+    async def _query(
+        self, device: Connection, conditions: Sequence[object], *, with_files: bool = True
+    ) -> tuple[Sequence[Row], bool]:
+        """Return rows by number, and whether these are all. Without asking for them, attachments are never shown."""
+        wanted = ["chats", "handle", *(["attachments"] if with_files else [])]
+        body = {"with": wanted, "where": conditions, "sort": "ASC", "limit": _PAGE_ROWS}
+        envelope = await self.envelope(device, Request("POST", "/message/query", body))
+        rows = _shaped(envelope, list[Row])
+        is_whole = len(rows) < _PAGE_ROWS and len(rows) >= wire.total(envelope)
+        return sorted(rows, key=lambda row: row.rowid), is_whole
+
+    async def _answer(self, device: Connection, request: Request, limits: Limits) -> Answer:
+        match await self.exchange(device, request, limits):
+            case NeverLeft(why, is_crowded=True):
+                raise Crowded(why)
+            case NeverLeft(why) | NoAnswer(why):
+                raise Unreachable(why)
+            case Answer() as answer:
+                return answer
+
+
+def password_of(device: Connection) -> str:
+    return device.secrets.get("password", "")
+
+
+def scrubbed(text: str, device: Connection) -> str:
+    """Blot the password out of what the server said, should it ever repeat our URL, and keep it short."""
+    password = password_of(device)
+    for secret in (password, quote(password, safe=""), quote_plus(password)):
+        text = text.replace(secret, "…") if secret else text
+    return text[:_DETAIL_CHARS]
+
+
+def where(statement: str, **args: object) -> Mapping[str, object]:
+    return {"statement": statement, "args": args}
+
+
+def _content(request: Request) -> tuple[bytes | None, Mapping[str, str]]:
+    if request.form:
+        return request.form.content, {"Content-Type": request.form.media_type}
+    return (None if request.body is None else msgspec.json.encode(request.body)), NO_HEADERS
+
+
+def _complaint(device: Connection, answer: Answer) -> Unreachable:
+    envelope = wire.read(answer.body, wire.Envelope)
+    words = scrubbed(meaning.complaint(answer.status, envelope), device)
+    if answer.status == 413 or (envelope and answer.status == 400):
+        return Unwanted(words)
+    return Missing(words) if envelope and answer.status == 404 else Unreachable(words)
+
+
+def _shaped(envelope: wire.Envelope, shape: type[T]) -> T:
+    value = wire.read(envelope.data, shape)
+    if value is None:
+        raise Unreachable("the server answered in a way that this version does not understand")
+    return value

@@ -1,0 +1,353 @@
+"""iMessage without a Mac, through Sendblue.
+
+This file asks; the shapes of the answers are in `wire`, what they mean is in `meaning`. What would surprise:
+Sendblue knows no idempotency key, so a lost answer is looked up in its list of messages, and our marker travels in the
+address of the status callback; a message carries one file; and webhooks belong to the account, not to a number, so each
+line registers its own and takes only what is for its number.
+"""
+
+import hmac
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from typing import Final, TypeVar
+from urllib.parse import parse_qsl, urlencode, urlsplit
+
+import httpx2
+import msgspec
+
+from posthaste.channels.base import Availability, Connection, Health, News, Order, Target, Trace, Unreachable
+from posthaste.channels.http import Answer, Limits, NeverLeft, NoAnswer, exchange
+from posthaste.channels.sendblue import meaning, wire
+from posthaste.channels.sendblue.wire import Hook, Row
+from posthaste.core.channels import Field, Form, Kind, Promises
+from posthaste.core.hooks import Heard, HookCall
+from posthaste.core.messages import MessageType
+from posthaste.core.outcomes import Absent, Ambiguous, CannotTell, Deferred, Finding, Outcome, Refusal, Rejected
+from posthaste.core.signals import Signal
+
+PHONE: Final = "phone"
+
+_BASE_URL = "https://api.sendblue.co"
+_HOOKS = "/hooks/sendblue/"
+_HOOK_KINDS = ("receive", "outbound", "typing_indicator")
+_MARKER = "marker"
+_SECRET_HEADER = "sb-signing-secret"
+_LONGEST_TEXT = 18_996
+
+_PAGE_ROWS = 100
+_PAGES = 10
+_RECEIPTS_A_POLL = 50
+# Sendblue's clock is not ours.
+_CLOCK_MARGIN_MS = 15 * 60_000
+# A message may be shown later than one that was made after it; what comes twice is absorbed.
+_OVERLAP_MS = 10 * 60_000
+_CROWDED_RETRY_MS = 1_000
+
+T = TypeVar("T")
+
+
+@dataclass(frozen=True, slots=True)
+class _Request:
+    method: str
+    path: str
+    body: object = None
+    query: Mapping[str, str] = field(default_factory=dict)
+
+
+class Sendblue:
+    """The channel. It remembers nothing but whose receipts are asked for next."""
+
+    kind = Kind(
+        name="sendblue",
+        title="Sendblue",
+        message_type=MessageType.IMESSAGE,
+        promises=Promises(repeats_safely=False, can_find=True, can_check=True, has_receipts=True, has_attachments=True),
+        fields=(
+            Field("apiKeyId", "the API key (sb-api-key-id)", is_needed=True),
+            Field("apiSecretKey", "the API secret (sb-api-secret-key)", is_needed=True, is_secret=True),
+            Field("fromNumber", "the Sendblue number of this line, where the account has several; as +16285551000"),
+            Field("webhookSecret", "the secret that webhooks have to carry (sb-signing-secret)", is_secret=True),
+            Field("baseUrl", "where the API is", Form.URL, default=_BASE_URL),
+        ),
+    )
+
+    def __init__(
+        self,
+        client: httpx2.AsyncClient,
+        now_ms: Callable[[], int],
+        *,
+        answer_timeout_ms: int = 60_000,
+        question_timeout_ms: int = 10_000,
+        connect_timeout_ms: int = 5_000,
+        answer_bytes: int = 8 * 1024 * 1024,
+    ) -> None:
+        self._client, self._now_ms = client, now_ms
+        self._questions = Limits(connect_timeout_ms, question_timeout_ms, answer_bytes)
+        self._sends = replace(self._questions, answer_ms=answer_timeout_ms)
+        self._turn = 0
+
+    # Sending
+
+    async def prepare(self, device: Connection, order: Order) -> Target | Deferred | Rejected:
+        """Nothing has to be asked; what Sendblue cannot carry is refused here."""
+        return _objection(order) or Target(PHONE, order.address)
+
+    async def send(self, device: Connection, order: Order) -> Outcome:
+        """Make the one request that sends."""
+        objection = _objection(order)
+        if objection is not None:
+            return objection
+        request = _Request("POST", "/api/send-message", _sending(device, order))
+        match await self._exchange(device, request, self._sends):
+            case NeverLeft(why, is_crowded=True):
+                return Deferred(why, _CROWDED_RETRY_MS)
+            case NeverLeft(why):
+                return Deferred(why, device_is_down=True)
+            case NoAnswer(why):
+                return Ambiguous(why)
+            case Answer() as answer:
+                return meaning.classify(answer)
+
+    # Finding
+
+    async def find(self, device: Connection, trace: Trace) -> Finding:
+        """Look through the messages to this person from about the hand-over on."""
+        not_before = max(trace.handed_at - _CLOCK_MARGIN_MS, 0)
+        query = {"number": trace.address, "is_outbound": "true", "created_at_gte": wire.iso(not_before)}
+        try:
+            rows, is_whole = await self._rows(device, query)
+        except Unreachable as error:
+            return CannotTell(str(error))
+        finding = meaning.finding_among(rows, trace, not_before)
+        if isinstance(finding, Absent) and not is_whole:
+            return CannotTell("too many messages have gone to this person since to look through")
+        return finding
+
+    # Checking
+
+    async def check(self, device: Connection, address: str) -> Availability:
+        """Ask whether a number is on iMessage."""
+        if not _is_number(address):
+            return Availability(False, "Sendblue writes to phone numbers alone")
+        try:
+            request = _Request("GET", "/api/evaluate-service", query={"number": address})
+            service = (await self._ask(device, request, wire.Evaluation)).service
+        except Unreachable as error:
+            return Availability(None, str(error))
+        match service:
+            case "iMessage":
+                return Availability(True, "on iMessage")
+            case "SMS" | "RCS":
+                return Availability(False, "not on iMessage")
+            case _:
+                return Availability(None, "Sendblue did not say")
+
+    async def ping(self, device: Connection) -> Health:
+        """Ask for the webhooks, which takes the key and does nothing. What was written before the line was added is not ours."""
+        try:
+            await self._ask(device, _Request("GET", "/api/account/webhooks"), wire.Account)
+        except Unreachable as error:
+            return Health(False, str(error), device.options)
+        return Health(True, "Sendblue takes the API key", device.options, self._now_ms())
+
+    # Listening
+
+    async def listen(self, device: Connection) -> None:
+        """Register our webhooks; those of ours that are otherwise are replaced, and other people's stay."""
+        hooks = (await self._ask(device, _Request("GET", "/api/account/webhooks"), wire.Account)).webhooks or wire.Hooks()
+        for kind in _HOOK_KINDS:
+            wanted = _hook(device, kind)
+            ours = [one for one in hooks.of(kind) if _is_ours(one.url, device.hook_url)]
+            if ours == [wanted]:
+                continue
+            if ours:
+                urls = list(dict.fromkeys(one.url for one in ours))
+                await self._good(device, _Request("DELETE", "/api/account/webhooks", {"webhooks": urls, "type": kind}))
+            body = {"webhooks": [_hook_json(wanted)], "type": kind}
+            await self._good(device, _Request("POST", "/api/account/webhooks", body))
+
+    async def poll(self, device: Connection, cursor: int, open_ids: Sequence[str]) -> News:
+        """Fetch some receipts of what is open, and what people wrote since the cursor."""
+        signals: list[Signal] = []
+        for handle in self._turn_of(open_ids):
+            signals += await self._receipt(device, handle)
+        if not cursor:
+            return News(signals, cursor, is_complete=True)
+        query = {"is_outbound": "false", "created_at_gte": wire.iso(max(cursor - _OVERLAP_MS, 1)), **_of_number(device)}
+        rows, is_whole = await self._rows(device, query)
+        signals += [signal for row in rows for signal in meaning.inbound_of(row)]
+        reached = max([cursor, *(row.made_at or 0 for row in rows)])
+        # Where no time is told, the next page would be the same again.
+        return News(signals, reached, is_complete=is_whole or reached == cursor)
+
+    def hear(self, device: Connection, call: HookCall) -> Heard | None:
+        """Translate a webhook that is Sendblue's."""
+        if not _is_proven(device, call):
+            return None
+        marker = dict(parse_qsl(call.query)).get(_MARKER)
+        return Heard(meaning.report_of(call.body, marker, device.config.get("fromNumber", "")))
+
+    async def download(self, device: Connection, ref: str, most_bytes: int) -> bytes:
+        """Fetch a file from where Sendblue keeps it, without our key; in clear only from the API's own host."""
+        url, base = urlsplit(ref), urlsplit(_base_url(device))
+        if url.scheme != "https" and (url.scheme, url.netloc) != (base.scheme, base.netloc):
+            raise Unreachable("the file is not at an address that is fetched from")
+        limits = replace(self._sends, answer_bytes=most_bytes)
+        match await exchange(self._client, "GET", ref, query={}, content=None, limits=limits):
+            case Answer(status=200, body=body):
+                return body
+            case Answer(status=status):
+                raise Unreachable(f"the file cannot be had (status {status})")
+            case NeverLeft(why) | NoAnswer(why):
+                raise Unreachable(why)
+
+    async def close(self) -> None:
+        return None
+
+    # Asking
+
+    def _turn_of(self, open_ids: Sequence[str]) -> Sequence[str]:
+        """Return the handles whose turn it is; each is a question of its own, so that not all are asked for at once."""
+        if len(open_ids) <= _RECEIPTS_A_POLL:
+            return open_ids
+        start = self._turn % len(open_ids)
+        self._turn += _RECEIPTS_A_POLL
+        return [*open_ids[start:], *open_ids[:start]][:_RECEIPTS_A_POLL]
+
+    async def _receipt(self, device: Connection, handle: str) -> Sequence[Signal]:
+        answer = await self._answer(device, _Request("GET", "/api/status", query={"handle": handle}))
+        if answer.status == 404:
+            return ()
+        return meaning.receipt_of(_shaped(_good(answer), Row))
+
+    async def _rows(self, device: Connection, query: Mapping[str, str]) -> tuple[list[Row], bool]:
+        """Return messages in the order in which they were made, and whether these are all."""
+        rows: list[Row] = []
+        for page in range(_PAGES):
+            order = {"order_by": "createdAt", "order_direction": "asc", "limit": str(_PAGE_ROWS)}
+            asked = {**query, **order, "offset": str(page * _PAGE_ROWS)}
+            listed = await self._ask(device, _Request("GET", "/api/v2/messages", query=asked), wire.Rows)
+            rows += listed.data
+            if not listed.pagination.has_more or not listed.data:
+                return rows, True
+        return rows, False
+
+    async def _ask(self, device: Connection, request: _Request, shape: type[T]) -> T:
+        return _shaped(await self._good(device, request), shape)
+
+    async def _good(self, device: Connection, request: _Request) -> Answer:
+        return _good(await self._answer(device, request))
+
+    async def _answer(self, device: Connection, request: _Request) -> Answer:
+        """Ask something harmless."""
+        match await self._exchange(device, request, self._questions):
+            case NeverLeft(why) | NoAnswer(why):
+                raise Unreachable(why)
+            case Answer() as answer:
+                return answer
+
+    async def _exchange(self, device: Connection, request: _Request, limits: Limits) -> Answer | NeverLeft | NoAnswer:
+        return await exchange(
+            self._client,
+            request.method,
+            f"{_base_url(device)}{request.path}",
+            query=request.query,
+            content=None if request.body is None else msgspec.json.encode(request.body),
+            limits=limits,
+            headers=_key(device),
+        )
+
+
+def _base_url(device: Connection) -> str:
+    return (device.config.get("baseUrl") or _BASE_URL).rstrip("/")
+
+
+def _key(device: Connection) -> Mapping[str, str]:
+    return {
+        "sb-api-key-id": _printable(device.config.get("apiKeyId", "")),
+        "sb-api-secret-key": _printable(device.secrets.get("apiSecretKey", "")),
+    }
+
+
+def _printable(value: str) -> str:
+    """Spoil what no header can carry, and no key of Sendblue's has: it is answered as a wrong key, and raises nothing."""
+    return "".join(one if " " < one <= "~" else "?" for one in value)
+
+
+def _of_number(device: Connection) -> Mapping[str, str]:
+    number = device.config.get("fromNumber", "")
+    return {"sendblue_number": number} if number else {}
+
+
+def _is_number(address: str) -> bool:
+    return address.startswith("+")
+
+
+def _objection(order: Order) -> Rejected | None:
+    """Return why Sendblue cannot carry an order."""
+    if not _is_number(order.address):
+        return Rejected(Refusal.NOT_ON_CHANNEL, "Sendblue writes to phone numbers alone")
+    if not order.text.strip() and not order.files:
+        return Rejected(Refusal.BAD_CONTENT, "there is no text to send")
+    if len(order.text) > _LONGEST_TEXT:
+        return Rejected(Refusal.BAD_CONTENT, f"Sendblue takes {_LONGEST_TEXT:,} characters at most")
+    if len(order.files) > 1:
+        return Rejected(Refusal.BAD_CONTENT, "Sendblue takes one file a message; send the second one by itself")
+    return None
+
+
+def _sending(device: Connection, order: Order) -> Mapping[str, object]:
+    body: dict[str, object] = {"number": order.address, "content": order.text}
+    sender = device.config.get("fromNumber") or order.sender.phone
+    if sender:
+        body["from_number"] = sender
+    if order.files:
+        body["media_url"] = order.files[0].url
+    if device.hook_url:
+        body["status_callback"] = f"{device.hook_url}?{urlencode({_MARKER: order.marker})}"
+    return body
+
+
+def _hook(device: Connection, kind: str) -> Hook:
+    number = device.config.get("fromNumber", "")
+    # Only for what people write can a webhook be told of some numbers alone.
+    return Hook(device.hook_url, device.secrets.get("webhookSecret"), [number] if number and kind == "receive" else None)
+
+
+def _hook_json(hook: Hook) -> Mapping[str, object]:
+    fields = {"url": hook.url, "secret": hook.secret, "sendblue_numbers": hook.sendblue_numbers}
+    return {name: value for name, value in fields.items() if value}
+
+
+def _is_proven(device: Connection, call: HookCall) -> bool:
+    """Tell whether a call carries the secret, if there is one.
+
+    Callbacks about our own messages may come without any, which Sendblue does not promise for them, but not with a wrong one;
+    the address that they come to is a secret as well.
+    """
+    secret, given = device.secrets.get("webhookSecret", ""), call.headers.get(_SECRET_HEADER)
+    if not secret:
+        return True
+    return meaning.is_about_ours(call.body) if given is None else hmac.compare_digest(given.encode(), secret.encode())
+
+
+def _is_ours(url: str, hook_url: str) -> bool:
+    """Tell our webhooks from others' by the token behind our path, whatever host stood before it."""
+    return url == hook_url or (bool(_token(url)) and _token(url) == _token(hook_url))
+
+
+def _token(hook_url: str) -> str:
+    return hook_url.partition(_HOOKS)[2].partition("?")[0].strip("/")
+
+
+def _good(answer: Answer) -> Answer:
+    if not 200 <= answer.status < 300:
+        raise Unreachable(meaning.complaint(answer))
+    return answer
+
+
+def _shaped(answer: Answer, shape: type[T]) -> T:
+    value = wire.read(answer.body, shape)
+    if value is None:
+        raise Unreachable("Sendblue answered in a way that this version does not understand")
+    return value

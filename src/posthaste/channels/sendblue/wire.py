@@ -1,0 +1,145 @@
+"""The shapes of what Sendblue says: messages, lists of them, webhooks, and how JSON becomes one of them.
+
+Nothing is decided here beyond reading; what a message or an answer means is in `meaning`. Every field is optional,
+because the API, the list and the webhooks each leave out others, and what is not known is ignored.
+"""
+
+import datetime as dt
+from typing import Annotated, TypeVar
+
+import msgspec
+from msgspec import Meta, Raw, Struct
+
+# What is kept must fit a database: no NUL in it, and not without bounds.
+Text = Annotated[str, Meta(max_length=320, pattern=r"^[^\x00]*$")]
+
+_EPOCH = dt.datetime(1970, 1, 1, tzinfo=dt.UTC)
+_LATEST_AT = 2**53
+
+
+class Handle(Struct, frozen=True):
+    """A message that another one answers."""
+
+    message_handle: Text | None = None
+
+
+class Row(Struct, frozen=True):
+    """One message, of either direction, as an answer, a list or a webhook shows it; `number` is always the other side's."""
+
+    message_handle: Text | None = None
+    content: str | None = None
+    is_outbound: bool | None = None
+    status: str | None = None
+    error_code: int | str | None = None
+    error_key: str | None = None
+    number: Text | None = None
+    from_number: Text | None = None
+    to_number: Text | None = None
+    sendblue_number: Text | None = None
+    media_url: str | None = None
+    group_id: str | None = None
+    message_type: str | None = None
+    date_sent: str | None = None
+    date_created: str | None = None
+    date_updated: str | None = None
+    reply_to: Handle | None = None
+    thread_originator: Handle | None = None
+
+    @property
+    def is_group(self) -> bool:
+        return bool(self.group_id) or self.message_type == "group"
+
+    @property
+    def made_at(self) -> int | None:
+        return instant(self.date_sent) or instant(self.date_created) or instant(self.date_updated)
+
+    @property
+    def changed_at(self) -> int | None:
+        return instant(self.date_updated) or self.made_at
+
+    @property
+    def own_number(self) -> str | None:
+        """Return which of the account's numbers it went from or came to."""
+        return self.sendblue_number or (self.from_number if self.is_outbound else self.to_number)
+
+    @property
+    def other_number(self) -> str | None:
+        return self.number or (self.to_number if self.is_outbound else self.from_number)
+
+
+class Pagination(Struct, frozen=True, rename="camel"):
+    has_more: bool = False
+
+
+class Rows(Struct, frozen=True):
+    """A page of messages."""
+
+    data: list[Row]
+    pagination: Pagination = Pagination()
+
+
+class Evaluation(Struct, frozen=True):
+    """How a number can be written to."""
+
+    service: str | None = None
+
+
+class Hook(Struct, frozen=True):
+    """A webhook; `numbers` are the lines that it is told of, all if there are none."""
+
+    url: str
+    secret: str | None = None
+    sendblue_numbers: list[str] | None = None
+
+
+class Hooks(Struct, frozen=True):
+    """The webhooks of an account by what they are told."""
+
+    receive: list[str | Hook] | None = None
+    outbound: list[str | Hook] | None = None
+    typing_indicator: list[str | Hook] | None = None
+
+    def of(self, kind: str) -> list[Hook]:
+        """Return those of one kind, whichever way each is written."""
+        found: list[str | Hook] = getattr(self, kind) or []
+        return [Hook(one) if isinstance(one, str) else one for one in found]
+
+
+class Account(Struct, frozen=True):
+    webhooks: Hooks | None = None
+
+
+class Dots(Struct, frozen=True):
+    """Somebody types, or no longer does."""
+
+    is_typing: bool
+    number: Text | None = None
+    from_number: Text | None = None
+
+
+T = TypeVar("T")
+
+
+def read(raw: bytes | Raw, shape: type[T]) -> T | None:
+    """Parse JSON into a shape; `None` if it is not that."""
+    try:
+        return msgspec.json.decode(raw, type=shape)
+    # Deep nesting is a RecursionError.
+    except (msgspec.DecodeError, RecursionError):
+        return None
+
+
+def instant(text: str | None) -> int | None:
+    """Return an ISO 8601 time in milliseconds; `None` for what is none."""
+    try:
+        at = dt.datetime.fromisoformat(text or "")
+    except ValueError:
+        return None
+    aware = at if at.tzinfo else at.replace(tzinfo=dt.UTC)
+    ms = (aware - _EPOCH) // dt.timedelta(milliseconds=1)
+    return ms if 0 < ms < _LATEST_AT else None
+
+
+def iso(at: int) -> str:
+    """Write milliseconds as an ISO 8601 time."""
+    return (_EPOCH + dt.timedelta(milliseconds=at)).isoformat(timespec="milliseconds").replace("+00:00", "Z")

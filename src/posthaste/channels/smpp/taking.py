@@ -1,0 +1,126 @@
+"""Take in what a message centre hands over: receipts, and what people write.
+
+Everything is stored before it is acknowledged. What cannot be stored now is refused for a while, so that the centre
+brings it again; what cannot be read at all is refused for good.
+"""
+
+import logging
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+
+from posthaste.channels.base import Inbox
+from posthaste.channels.smpp import wire
+from posthaste.channels.smpp.ids import Receipts
+from posthaste.channels.smpp.inbound import LongText, LongTexts, Repeats, fingerprint_of, is_sound, key_of
+from posthaste.channels.smpp.meaning import address_of, is_receipt, outcome_of, report_of
+from posthaste.channels.smpp.text import Place, decoded, unwrapped
+from posthaste.channels.smpp.wire import Delivery, MalformedError, Pdu
+from posthaste.core.outcomes import Accepted
+from posthaste.core.signals import Echo, Inbound, Signal
+
+_log = logging.getLogger(__name__)
+
+_UNREADABLE = 0x65
+
+
+@dataclass(frozen=True, slots=True)
+class _Item:
+    """One delivery: what it means, and what is done once that is stored."""
+
+    pdu: Pdu
+    signals: Sequence[Signal] = ()
+    status: int = wire.OK
+    fingerprint: str = ""
+    stores: LongText | None = None
+
+
+class Taking:
+    """What comes in for one device."""
+
+    def __init__(self, inbox: Inbox, device_id: str, alphabet: str, receipts: Receipts, now_ms: Callable[[], int]) -> None:
+        self._inbox, self._device_id, self._alphabet = inbox, device_id, alphabet
+        self._receipts, self._now_ms = receipts, now_ms
+        self._repeats, self._long_texts = Repeats(), LongTexts()
+
+    async def take(self, pdus: Sequence[Pdu]) -> Sequence[int]:
+        """Store what came, and return the status with which each is answered."""
+        items = [self._read(pdu) for pdu in pdus]
+        if await self._stored(items):
+            return [item.status for item in items]
+        return [item.status if len(items) > 1 and await self._stored([item]) else wire.TRY_AGAIN for item in items]
+
+    async def take_late(self, pdu: Pdu, marker: str) -> None:
+        """Store that a text was taken after all whose answer we had given up waiting for."""
+        outcome = outcome_of(pdu, marker)
+        if isinstance(outcome, Accepted):
+            await self._put([Echo(self._receipts.sent([outcome.external_id]), 0, marker)])
+
+    async def give_up(self, *, everything: bool = False) -> None:
+        """Give out the long texts that will not become whole any more."""
+        for long in self._long_texts.all() if everything else self._long_texts.given_up(self._now_ms()):
+            external_id = f"{fingerprint_of(long.first)}-{long.began_ms}"
+            if await self._put([self._inbound(long.first, external_id, long.text)]):
+                self._long_texts.drop(long)
+
+    def session_ended(self) -> None:
+        self._repeats.session_ended(self._now_ms())
+
+    async def _stored(self, items: Sequence[_Item]) -> bool:
+        if not await self._put([signal for item in items for signal in item.signals]):
+            return False
+        for item in items:
+            self._repeats.acknowledged(item.fingerprint, self._now_ms())
+            if item.stores is not None:
+                self._long_texts.drop(item.stores)
+        return True
+
+    async def _put(self, signals: Sequence[Signal]) -> bool:
+        if not signals:
+            return True
+        try:
+            await self._inbox.put(self._device_id, signals)
+        except Exception:
+            _log.exception("not stored, so not acknowledged: device=%s", self._device_id)
+            return False
+        return True
+
+    def _read(self, pdu: Pdu) -> _Item:
+        try:
+            delivery = wire.read_delivery(pdu)
+        except MalformedError as error:
+            _log.warning("not readable: device=%s why=%s", self._device_id, error)
+            return _Item(pdu, status=_UNREADABLE)
+        if is_receipt(delivery):
+            return self._receipt(pdu, delivery)
+        return self._written(pdu, delivery)
+
+    def _receipt(self, pdu: Pdu, delivery: Delivery) -> _Item:
+        # The text of a receipt is ASCII, whatever alphabet the centre names.
+        report = report_of(delivery, delivery.user_data.decode("ascii", "replace"))
+        receipt = self._receipts.receipt_of(report, self._now_ms())
+        return _Item(pdu, () if receipt is None else (receipt,))
+
+    def _written(self, pdu: Pdu, delivery: Delivery) -> _Item:
+        octets, place = unwrapped(delivery.user_data, delivery.esm_class)
+        text = decoded(octets, delivery.coding, self._alphabet)
+        fingerprint = fingerprint_of(delivery)
+        external_id, is_repeat = self._repeats.id_of(fingerprint, self._now_ms())
+        place = place or _place_in_params(delivery)
+        if place is None or not is_sound(place):
+            return _Item(pdu, [self._inbound(delivery, external_id, text)], fingerprint=fingerprint)
+        if is_repeat and not self._long_texts.has(key_of(delivery, place)):
+            return _Item(pdu, fingerprint=fingerprint)  # The text that it belongs to is stored already.
+        long = self._long_texts.add(delivery, place, text, self._now_ms())
+        if not long.is_complete:
+            return _Item(pdu, fingerprint=fingerprint)
+        return _Item(pdu, [self._inbound(delivery, external_id, long.text)], fingerprint=fingerprint, stores=long)
+
+    def _inbound(self, delivery: Delivery, external_id: str, text: str) -> Inbound:
+        to = address_of(delivery.destination)
+        address = address_of(delivery.source)
+        return Inbound(external_id, 0, address, text, self._now_ms(), to if to.startswith("+") else None)
+
+
+def _place_in_params(delivery: Delivery) -> Place | None:
+    reference, total, number = (delivery.number_of(tag) for tag in (wire.SAR_REFERENCE, wire.SAR_TOTAL, wire.SAR_NUMBER))
+    return None if reference is None or total is None or number is None else Place(reference, total, number)

@@ -1,0 +1,267 @@
+"""SMS through an Android phone that runs SMS Gate (capcom6), at the phone itself or by a server in between.
+
+How it is asked is in `asking`, the shapes of the answers are in `wire`, what they mean is in
+`meaning`. The app takes a message under an id of ours and refuses a second one with the same, so nothing can be
+sent twice. What would surprise: it posts webhooks to `https://` addresses alone (and to itself), so a phone at home may
+report nothing by itself and is polled instead; and its health page needs no password and turns bad over a few failed
+messages, so the list of webhooks is asked for in its place.
+"""
+
+import hashlib
+import hmac
+from collections.abc import Sequence
+from contextlib import suppress
+from dataclasses import replace
+from typing import Final
+from urllib.parse import quote
+
+import httpx2
+
+from posthaste.channels.base import Availability, Connection, Health, News, Order, Target, Trace, Unreachable
+from posthaste.channels.http import Answer, Limits, NeverLeft, NoAnswer
+from posthaste.channels.smsgate import meaning, wire
+from posthaste.channels.smsgate.asking import Asking, Missing, NotTaken, Request, of_device, scrubbed
+from posthaste.core.channels import Field, Form, Kind, Pace, Promises
+from posthaste.core.hooks import Heard, HookCall
+from posthaste.core.messages import MessageType
+from posthaste.core.outcomes import (
+    Absent,
+    Accepted,
+    Ambiguous,
+    CannotTell,
+    Deferred,
+    Finding,
+    Outcome,
+    Refusal,
+    Rejected,
+)
+from posthaste.core.signals import Signal
+
+PHONE: Final = "phone"
+
+# An MMS is not among these: its event does not name what its files are fetched by, so it comes by polling alone.
+_EVENTS = ("sms:received", "sms:sent", "sms:delivered", "sms:failed")
+_HOOKS = "/hooks/smsgate/"
+
+# The network dates a text when it takes it, and a phone without reception gets older ones after newer ones.
+_OVERLAP_MS = 3_600_000
+# Each is a question of its own, and a phone is slow; what is left over is asked for by the next polls.
+_STATES_PER_POLL = 50
+_END_OF_TIME = "2100-01-01T00:00:00.000Z"
+_CROWDED_RETRY_MS = 1_000
+
+
+class SmsGate:
+    """The channel. It remembers which phones do not take our webhooks, and whose receipts are asked for next."""
+
+    kind = Kind(
+        name="smsgate",
+        title="an Android phone that runs SMS Gate",
+        message_type=MessageType.SMS,
+        promises=Promises(repeats_safely=True, can_find=True, can_check=False, has_receipts=True, has_attachments=False),
+        fields=(
+            Field("url", "the address of the app's local server, or of the API of a server in between", Form.URL, is_needed=True),
+            Field("username", "the user name that the app shows", is_needed=True),
+            Field("password", "the password that the app shows", is_needed=True, is_secret=True),
+            Field("signingKey", "the key with which the app signs its webhooks", is_secret=True),
+            Field("simNumber", "the SIM to send with; the phone's default if not given", choices=("1", "2", "3")),
+            Field("phoneId", "the phone to send with, where one account has several"),
+            Field("region", "the country of the SIM, such as US, for senders whose numbers come without it", default="US"),
+        ),
+        # A request that was cut off is in the app's queue within moments, or never; this leaves room for a tunnel that
+        # holds it back. What is in the queue may wait for reception much longer, but then it is found there.
+        pace=Pace(arrival_ms=120_000),
+    )
+
+    def __init__(
+        self,
+        client: httpx2.AsyncClient,
+        *,
+        answer_timeout_ms: int = 30_000,
+        question_timeout_ms: int = 10_000,
+        connect_timeout_ms: int = 5_000,
+        answer_bytes: int = 32 * 1024 * 1024,
+    ) -> None:
+        questions = Limits(connect_timeout_ms, question_timeout_ms, answer_bytes)
+        self._asking = Asking(client, questions)
+        self._sends = replace(questions, answer_ms=answer_timeout_ms)
+        self._unheard: dict[str, str] = {}
+        self._asked: dict[str, int] = {}
+
+    # Sending
+
+    async def prepare(self, device: Connection, order: Order) -> Target | Deferred | Rejected:
+        """There is nothing to find out: a number is all that the phone needs."""
+        return Target(PHONE, order.address)
+
+    async def send(self, device: Connection, order: Order) -> Outcome:
+        """Make the one request that sends; the app answers as soon as the text is in its queue."""
+        if not order.text.strip():
+            return Rejected(Refusal.BAD_CONTENT, "there is no text to send")
+        if order.files:
+            return Rejected(Refusal.BAD_CONTENT, "SMS Gate sends no attachments")
+        match await self._asking.exchange(device, _sending(device, order), self._sends):
+            case NeverLeft(why, is_crowded=True):
+                return Deferred(why, _CROWDED_RETRY_MS)
+            case NeverLeft(why):
+                return Deferred(why, device_is_down=True)
+            case NoAnswer(why):
+                return Ambiguous(why)
+            case Answer() as answer:
+                return _without_secret(meaning.classify(answer, order.key), device)
+
+    # Finding
+
+    async def find(self, device: Connection, trace: Trace) -> Finding:
+        """Ask for the message by our own id."""
+        try:
+            return meaning.finding_of(await self._asking.message(device, trace.key))
+        except Missing:
+            return Absent()
+        except Unreachable as error:
+            return CannotTell(str(error))
+
+    # Checking
+
+    async def check(self, device: Connection, address: str) -> Availability:
+        return Availability(None, "whether a number takes text messages shows when one is sent")
+
+    async def ping(self, device: Connection) -> Health:
+        """Ask whether the app answers to our password.
+
+        The newest text that came is asked for only while nothing is kept of the device: what came before the line was
+        added is no reply to it.
+        """
+        try:
+            await self._asking.hooks(device)
+            cursor = None if "sms_gate" in device.options else await self._newest_at(device)
+        except Unreachable as error:
+            return Health(False, str(error), device.options)
+        return Health(True, self._state(device), {"sms_gate": True}, cursor)
+
+    async def _newest_at(self, device: Connection) -> int:
+        newest = await self._asking.newest_text(device)
+        return newest.at if newest else 0
+
+    def _state(self, device: Connection) -> str:
+        why = self._unheard.get(device.device_id)
+        return "SMS Gate answers" + (f"; it is polled, for it does not take our webhooks: {why}" if why else "")
+
+    # Listening
+
+    async def listen(self, device: Connection) -> None:
+        """Register one webhook an event under an id of its own, which replaces an earlier one; delete what else is ours.
+
+        An address that the app does not take is no fault of the phone: everything then comes by polling. Texts that
+        came while the app did not run are in the phone's own store alone, so it is told to look there, too.
+        """
+        await self._register(device)
+        newest_at = await self._newest_at(device)
+        if newest_at:
+            body = {"since": wire.time_text(newest_at), "until": _END_OF_TIME, **of_device(device)}
+            with suppress(Missing):  # The app is too old to be told.
+                await self._asking.answer(device, Request("POST", "/inbox/refresh", body))
+
+    async def _register(self, device: Connection) -> None:
+        wanted = {_hook_id(device, event): event for event in _EVENTS}
+        self._unheard.pop(device.device_id, None)
+        try:
+            for hook_id, event in wanted.items():
+                body = {"id": hook_id, "url": device.hook_url, "event": event, **of_device(device)}
+                await self._asking.answer(device, Request("POST", "/webhooks", body))
+        except NotTaken as error:
+            self._unheard[device.device_id] = str(error)
+        for hook in await self._asking.hooks(device):
+            if hook.id and hook.id not in wanted and _is_ours(hook, device):
+                await self._asking.answer(device, Request("DELETE", f"/webhooks/{quote(hook.id, safe='')}"))
+
+    async def poll(self, device: Connection, cursor: int, open_ids: Sequence[str]) -> News:
+        """Fetch what came since a little before `cursor` (the time of the newest text), and the states of open messages."""
+        inbox = await self._asking.inbox(device, max(0, cursor - _OVERLAP_MS))
+        signals: list[Signal] = [signal for one in inbox for signal in meaning.inbound_of(one, _region(device))]
+        for message_id in self._turn(device, open_ids):
+            signals += await self._receipt(device, message_id)
+        return News(signals, max([cursor, *(one.at for one in inbox)]), is_complete=True)
+
+    def _turn(self, device: Connection, open_ids: Sequence[str]) -> Sequence[str]:
+        """Choose whose states are asked for now, each poll going on where the last one ended."""
+        start = self._asked.get(device.device_id, 0) % max(1, len(open_ids))
+        turn = [*open_ids[start:], *open_ids[:start]][:_STATES_PER_POLL]
+        self._asked[device.device_id] = start + len(turn)
+        return turn
+
+    async def _receipt(self, device: Connection, message_id: str) -> Sequence[Signal]:
+        try:
+            return meaning.receipt_of(await self._asking.message(device, message_id))
+        except Missing:  # The app forgets old messages.
+            return ()
+
+    def hear(self, device: Connection, call: HookCall) -> Heard | None:
+        """Translate a webhook call, after its signature where the line has the key.
+
+        How old a call is goes unasked: channels have no clock, and a call that is played again tells nothing new.
+        """
+        key = device.secrets.get("signingKey", "")
+        if key and not _is_signed(call, key):
+            return None
+        event = wire.read(call.body, wire.Event)
+        if event is None or not _is_of(device, event):
+            return Heard(())
+        return Heard(meaning.signals_of(event, _region(device)))
+
+    async def download(self, device: Connection, ref: str, most_bytes: int) -> bytes:
+        """Fetch a file of an MMS."""
+        message_id, _, part_id = ref.rpartition("/")
+        path = f"/inbox/{quote(message_id, safe='')}/attachments/{quote(part_id, safe='')}"
+        return (await self._asking.answer(device, Request("GET", path), most_bytes)).body
+
+    async def close(self) -> None:
+        return None
+
+
+def _sending(device: Connection, order: Order) -> Request:
+    body: dict[str, object] = {
+        "id": order.key,
+        "phoneNumbers": [order.address],
+        "textMessage": {"text": order.text},
+        "withDeliveryReport": True,
+        **of_device(device),
+    }
+    if device.config.get("simNumber"):
+        body["simNumber"] = int(device.config["simNumber"])
+    # Ours is E.164 already; the phone's own idea of what is a number is as old as its app.
+    return Request("POST", "/messages", body, {"skipPhoneValidation": "true"})
+
+
+def _is_signed(call: HookCall, key: str) -> bool:
+    """Tell whether a call carries the signature of its body and the time that it names."""
+    timestamp = call.headers.get("x-timestamp", "").encode()
+    expected = hmac.new(key.encode(), call.body + timestamp, hashlib.sha256).hexdigest()
+    return hmac.compare_digest(call.headers.get("x-signature", "").lower().encode(), expected.encode())
+
+
+def _is_of(device: Connection, event: wire.Event) -> bool:
+    wanted = device.config.get("phoneId", "")
+    return not wanted or event.device_id == wanted
+
+
+def _is_ours(hook: wire.Hook, device: Connection) -> bool:
+    """Tell whether a webhook leads to this device's own address, whatever host or query stands around it."""
+    return bool(_token(hook.url)) and _token(hook.url) == _token(device.hook_url)
+
+
+def _token(hook_url: str) -> str:
+    return hook_url.partition(_HOOKS)[2].partition("?")[0].strip("/")
+
+
+def _hook_id(device: Connection, event: str) -> str:
+    # At most 36 characters: one of our ids has 24.
+    return f"{device.device_id[:24]}-{event.partition(':')[2]}"
+
+
+def _region(device: Connection) -> str:
+    return device.config.get("region") or "US"
+
+
+def _without_secret(outcome: Outcome, device: Connection) -> Outcome:
+    return outcome if isinstance(outcome, Accepted) else replace(outcome, detail=scrubbed(outcome.detail, device))
