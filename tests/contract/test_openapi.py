@@ -149,7 +149,7 @@ def test_every_code_of_an_error_is_in_the_guide() -> None:
 def codes() -> Iterator[str]:
     """Yield the code of every error that the API can meet, as the source writes it."""
     for folder in ("api", "core", "actions", "channels", "store"):
-        for path in (SOURCE / folder).glob("*.py"):
+        for path in (SOURCE / folder).rglob("*.py"):
             for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
                 yield from _codes_of(node)
 
