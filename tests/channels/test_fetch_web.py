@@ -113,6 +113,11 @@ def test_a_name_comes_from_the_server_before_the_address() -> None:
     assert isinstance(result, Fetched) and result.name == "logo.png"
 
 
+@pytest.mark.parametrize("named", ["filename*=undefined''a", "filename*=punycode''%ff", f"filename*{'9' * 5_000}=a"])
+def test_a_name_that_cannot_be_read_is_none_and_the_file_comes(named: str) -> None:
+    assert fetch(ok(PNG, f"Content-Disposition: attachment; {named}"))[0] == Fetched(len(PNG), files.PNG, "a")
+
+
 # Size
 
 
@@ -235,6 +240,7 @@ def test_a_redirect_leads_no_further_inside_than_the_address_itself(to: str) -> 
         ("file:///etc/passwd", "its address is not on the web"),
         ("http://ada:secret@files.test/b", "its address holds a password"),
         ("http://[::g]/b", "it was redirected to an address that cannot be read"),
+        ("http://files.test:65536/b", "its address cannot be read"),
         ("", "it was redirected to nowhere"),
     ],
 )
@@ -256,6 +262,7 @@ def test_a_redirect_to_what_cannot_be_fetched_is_refused(to: str, why: str) -> N
         ("http://ada@files.test:{port}/a", "its address holds a password"),
         ("gopher://files.test:{port}/a", "its address is not on the web"),
         ("http://[::g]:{port}/a", "its address cannot be read"),
+        *((f"http://files.test:{port}/a", "its address cannot be read") for port in ("0", "-1", "65536", "9" * 30)),
         ("http:///a", "its address is not on the web"),
     ],
 )

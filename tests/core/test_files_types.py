@@ -90,6 +90,9 @@ def test_every_name_is_short_printable_and_says_what_the_file_is(wished: str, ki
         ("attachment", None),
         ("", None),
         ("attachment; filename*=no-such-charset''%ff.pdf", "%ff.pdf"),
+        ("attachment; filename*=undefined''a.pdf", None),
+        ("attachment; filename*=idna''%ff.pdf", None),
+        (f"attachment; filename*{'9' * 5_000}=a.pdf", None),
         ('attachment; filename="a\r\nX-Evil: 1"', "a  X-Evil: 1"),
     ],
 )

@@ -134,7 +134,10 @@ def name_in_disposition(header: str) -> str | None:
     """Return the name in a Content-Disposition header, in either of its two writings (RFC 6266)."""
     headers = Headers()
     headers["Content-Disposition"] = re.sub(r"[\r\n]", " ", header)
-    return headers.get_filename()
+    try:
+        return headers.get_filename()
+    except ValueError:  # it names an encoding of Python's that decodes no such bytes, or part number 10^5000
+        return None
 
 
 # Uploads

@@ -35,6 +35,7 @@ _REDIRECTS = frozenset({301, 302, 303, 307, 308})
 _PASSING = frozenset({408, 425, 429})
 _HEADERS: Mapping[bytes | str, bytes | str] = {"User-Agent": "Posthaste", "Accept": "*/*", "Accept-Encoding": "identity"}
 _RETRY_AFTER_S_AT_MOST = 3_600
+_PORTS = range(1, 65_536)
 
 Write = Callable[[bytes], object]
 """Takes the next piece of a file."""
@@ -135,6 +136,8 @@ def _target(url: str) -> httpx2.URL:
         parsed = httpx2.URL(url)
     except httpx2.InvalidURL:
         raise Denied("its address cannot be read") from None
+    if parsed.port is not None and parsed.port not in _PORTS:
+        raise Denied("its address cannot be read")
     if parsed.scheme not in ("http", "https") or not parsed.host:
         raise Denied("its address is not on the web")
     if parsed.userinfo:
