@@ -7,6 +7,7 @@ import asyncio
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, replace
+from functools import partial
 from itertools import count
 from pathlib import Path
 
@@ -186,6 +187,23 @@ def test_an_answer_is_told_at_once_and_found_by_polling_once_more(lab: Lab) -> N
         assert not (await it.channel.poll(it.device, news.cursor, [])).signals
 
     run(lab, story)
+
+
+def test_a_device_that_is_forgotten_is_no_longer_watched(lab: Lab) -> None:
+    async def story(it: Office) -> None:
+        await it.channel.ping(it.device)
+        await it.channel.listen(it.device)
+        await until(partial(said_of, it, "Login: user=<{line}>", 2), "the watch has logged in")
+        it.channel.forget("another")
+        it.channel.forget(it.device.device_id)
+        await until(partial(said_of, it, "({line})", 2), "both sessions have ended")
+
+    run(lab, story)
+
+
+async def said_of(it: Office, words: str, times: int) -> bool:
+    """Tell whether Dovecot has said something of the line so often."""
+    return (it.lab.folder / "dovecot.log").read_text().count(words.format(line=it.line)) >= times
 
 
 def test_reading_leaves_mails_unread(lab: Lab) -> None:

@@ -6,8 +6,9 @@ from dataclasses import dataclass, field
 from typing import cast
 
 from api.house import House, house, run
+from posthaste.actions.delete_line import clear_deleted_lines, delete_line
 from posthaste.actions.health import take_due_for_health
-from posthaste.actions.lines import LineChange, Resetting, change_line
+from posthaste.actions.lines import LineChange, Resetting, change_line, move_device
 from posthaste.channels.base import Channel, Connection, Health
 from posthaste.channels.bluebubbles.channel import BlueBubbles
 from posthaste.core.channels import Setup
@@ -25,12 +26,16 @@ class Mac:
     kind = BlueBubbles.kind
     is_up: bool = True
     told: list[tuple[str, str]] = field(default_factory=list)
+    forgotten: list[str] = field(default_factory=list)
 
     async def ping(self, device: Connection) -> Health:
         return Health(self.is_up, "", device.options)
 
     async def listen(self, device: Connection) -> None:
         self.told.append((device.url, device.secrets["password"]))
+
+    def forget(self, device_id: str) -> None:
+        self.forgotten.append(device_id)
 
 
 @dataclass
@@ -55,6 +60,12 @@ async def watching(mac: Mac) -> AsyncIterator[Watch]:
     async with house() as it:
         reach = Reach(VAULT, lambda access: "http://posthaste.test/hooks")
         yield Watch(it, Watcher(it.store, it.settings, {"bluebubbles": cast(Channel, mac)}, reach))
+
+
+async def tidy(it: House, line_id: str) -> None:
+    """Delete a line, and let go of its device."""
+    await it.store.write(delete_line, it.workspace.id, line_id)
+    assert not await it.store.write(clear_deleted_lines)
 
 
 def test_a_device_is_told_once() -> None:
@@ -97,5 +108,25 @@ def test_a_device_that_is_reached_in_another_way_is_told_there() -> None:
                 ("http://127.0.0.1:9999", "secret"),
                 ("http://127.0.0.1:9999", "n3w"),
             ]
+
+    run(main)
+
+
+def test_a_device_that_is_reached_in_another_way_or_is_gone_is_forgotten_by_every_process() -> None:
+    async def main() -> None:
+        mac, elsewhere = Mac(), Mac()
+        async with watching(mac) as it:
+            reach = Reach(VAULT, lambda access: "")
+            Watcher(it.house.store, it.house.settings, {"bluebubbles": cast(Channel, elsewhere)}, reach)
+            line, device = it.house.lines[0].line, it.house.lines[0].device
+            await it.ping()
+            await it.house.store.write(change_line, it.house.workspace.id, line.id, LineChange(is_active=False))
+            assert mac.forgotten == [], "a disabled line still hears what people answer"
+            await it.change({"url": "http://127.0.0.1:9999"}, {})
+            assert mac.forgotten == elsewhere.forgotten == [device.id]
+            await it.house.store.write(move_device, device.id, "http://127.0.0.1:9998")
+            assert mac.forgotten == elsewhere.forgotten == [device.id] * 2
+            await tidy(it.house, line.id)
+            assert mac.forgotten == elsewhere.forgotten == [device.id] * 3
 
     run(main)

@@ -125,4 +125,7 @@ def _entry(message: Message, line_id: str) -> NewEntry:
 
 def _let_devices_go(tx: Transaction) -> None:
     idle = devices.lock(tx, deleted_lines.abandoned_devices(tx))
-    deleted_lines.let_go(tx, [one for one in idle if not deleted_lines.has_lines(tx, one)])
+    gone = [one for one in idle if not deleted_lines.has_lines(tx, one)]
+    deleted_lines.let_go(tx, gone)
+    for device_id in gone:
+        tx.wake(f"device:{device_id}")

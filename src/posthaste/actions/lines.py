@@ -228,7 +228,13 @@ def _reset(tx: Transaction, device_id: str, resetting: Resetting) -> None:
     secrets = {**sealer.open(access.secret), **setup.secrets}
     url = setup.config.get("url", access.url)
     devices.save_access(tx, changed(access, url=url, secret=sealer.seal(secrets), config={**access.config, **setup.config}))
+    _announce(tx, device_id)
+
+
+def _announce(tx: Transaction, device_id: str) -> None:
+    """Have every process let go of what it keeps for a device that is reached in another way now, and one ping it at once."""
     devices.hasten(tx, device_id, health_at=tx.now)
+    tx.wake(f"device:{device_id}")
     tx.wake("devices")
 
 
@@ -248,5 +254,4 @@ def move_device(tx: Transaction, device_id: str, url: str, config: Mapping[str, 
     moved = changed(access, url=url, config=access.config if config is None else config)
     if moved != access:
         devices.save_access(tx, moved)
-        devices.hasten(tx, device_id, health_at=tx.now)
-        tx.wake("devices")
+        _announce(tx, device_id)

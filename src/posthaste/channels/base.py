@@ -211,6 +211,10 @@ class Channel(Protocol):
         """Fetch a file that came in; raise `Unreachable` if it cannot be had or is larger than `most_bytes`."""
         ...
 
+    def forget(self, device_id: str) -> None:
+        """Let go of what is kept for a device that was changed or is gone; whatever is needed later is made anew."""
+        ...
+
     async def close(self) -> None:
         """Let go of standing connections."""
         ...

@@ -1,4 +1,4 @@
-"""Watch the health of devices: ping each when it is due, and have it report to us when it comes up."""
+"""Watch devices: ping each when it is due, have it report to us when it comes up, and forget it when it is gone."""
 
 import asyncio
 import logging
@@ -16,6 +16,7 @@ from posthaste.store.devices import Access
 _log = logging.getLogger(__name__)
 _AT_ONCE = 64
 _ROUNDS = 50
+_DEVICE = "device:"
 
 
 class Watcher:
@@ -25,6 +26,8 @@ class Watcher:
         self._store, self._settings, self._channels, self._reach = store, settings, channels, reach
         self._alarm = Alarm(store, "devices")
         self._listening: dict[str, Connection] = {}
+        # From the start, for a process that only takes calls asks devices, too.
+        store.on_wake(f"{_DEVICE}*", lambda topic: self._forget(topic.removeprefix(_DEVICE)))
         self.has_looked = asyncio.Event()
 
     async def run(self) -> None:
@@ -35,6 +38,12 @@ class Watcher:
             self.has_looked.set()
             if len(due) < _AT_ONCE:
                 await self._alarm.wait(self._settings.sweep_ms)
+
+    def _forget(self, device_id: str) -> None:
+        """Have channels let go of a device that was changed or is gone; what a lost wake leaves to them ends unused."""
+        self._listening.pop(device_id, None)
+        for channel in self._channels.values():
+            channel.forget(device_id)
 
     async def _ping(self, access: Access) -> None:
         try:

@@ -243,6 +243,11 @@ class BlueBubbles:
         """Fetch an attachment by its guid."""
         return await self._asking.download(device, ref, most_bytes)
 
+    def forget(self, device_id: str) -> None:
+        """Another Mac may name its chats otherwise."""
+        for known in [one for one in self._chats if one[0] == device_id]:
+            del self._chats[known]
+
     async def close(self) -> None:
         return None
 

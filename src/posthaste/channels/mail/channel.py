@@ -120,6 +120,7 @@ class Mail:
         self._threads = ThreadPoolExecutor(_QUESTIONS_AT_ONCE, "mail")
         self._standing = ThreadPoolExecutor(_MOST_WATCHES, "mail-watch")
         self._watches: dict[str, Watch] = {}
+        self._ending: set[asyncio.Task[None]] = set()
         self._proofs: dict[str, _Proof] = {}
         self._told: dict[str, Sequence[Receipt]] = {}
 
@@ -268,11 +269,20 @@ class Mail:
             raise Unreachable("the mail has no such attachment")
         return content
 
+    def forget(self, device_id: str) -> None:
+        """End the standing connection, and believe no login any more that worked."""
+        self._proofs.pop(device_id, None)
+        watch = self._watches.pop(device_id, None)
+        if watch is not None:
+            ending = asyncio.get_running_loop().create_task(watch.close())
+            self._ending.add(ending)
+            ending.add_done_callback(self._ending.discard)
+
     async def close(self) -> None:
         """End every standing connection."""
         watches = list(self._watches.values())
         self._watches.clear()
-        await asyncio.gather(*(watch.close() for watch in watches))
+        await asyncio.gather(*self._ending, *(watch.close() for watch in watches))
         self._standing.shutdown(wait=False)
         self._threads.shutdown(wait=False, cancel_futures=True)
 

@@ -201,6 +201,9 @@ class Sendblue:
             case NeverLeft(why) | NoAnswer(why):
                 raise Unreachable(why)
 
+    def forget(self, device_id: str) -> None:
+        return None
+
     async def close(self) -> None:
         return None
 

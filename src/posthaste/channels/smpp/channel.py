@@ -8,8 +8,9 @@ messages only some may have been taken, which is neither sent nor not sent.
 
 import asyncio
 import zlib
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass, replace
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass, field, replace
 from functools import partial
 from typing import Final
 
@@ -72,6 +73,7 @@ class _Desk:
     taking: Taking
     link: Link
     free_at: float = 0.0
+    sends: set[asyncio.Future[None]] = field(default_factory=set)
 
 
 def _check(setup: Setup) -> None:
@@ -162,6 +164,10 @@ class Smpp:
         if isinstance(composed, Rejected):
             return composed
         desk = self._desk(device)
+        with _under_way(desk):
+            return await self._submit(desk, device, composed, order)
+
+    async def _submit(self, desk: _Desk, device: Connection, composed: Sequence[Submission], order: Order) -> Outcome:
         try:
             session = await desk.link.session()
         except NotBoundError as error:
@@ -239,10 +245,16 @@ class Smpp:
     async def download(self, device: Connection, ref: str, most_bytes: int) -> bytes:
         raise Unreachable("an SMS brings no files")
 
+    def forget(self, device_id: str) -> None:
+        """Unbind; what is under way gets its answer first."""
+        desk = self._desks.pop(device_id, None)
+        if desk is not None:
+            self._leave_soon(desk)
+
     async def close(self) -> None:
         """Unbind everywhere."""
         desks, self._desks = list(self._desks.values()), {}
-        await asyncio.gather(*self._leaving, *(_leave(desk) for desk in desks))
+        await asyncio.gather(*self._leaving, *(_leave(desk, self._limits) for desk in desks))
 
     # The desks
 
@@ -279,14 +291,28 @@ class Smpp:
         return await open_session(place, bind, self._limits, taking.take)
 
     def _leave_soon(self, desk: _Desk) -> None:
-        task = asyncio.get_running_loop().create_task(_leave(desk))
+        task = asyncio.get_running_loop().create_task(_leave(desk, self._limits))
         self._leaving.add(task)
         task.add_done_callback(self._leaving.discard)
 
 
-async def _leave(desk: _Desk) -> None:
+async def _leave(desk: _Desk, limits: Limits) -> None:
+    """Give what is under way a moment: a text that goes in parts would be cut in the middle, and its fate unknown for good."""
+    if desk.sends:
+        await asyncio.wait(desk.sends, timeout=limits.question_ms / 1000)
     await desk.link.close()
     await desk.taking.give_up(everything=True)
+
+
+@contextmanager
+def _under_way(desk: _Desk) -> Iterator[None]:
+    over = asyncio.get_running_loop().create_future()
+    desk.sends.add(over)
+    try:
+        yield
+    finally:
+        desk.sends.discard(over)
+        over.set_result(None)
 
 
 async def _wait_for_turn(desk: _Desk, per_second: int, messages: int) -> None:

@@ -1,7 +1,7 @@
 """The standing link to one device's message centre: bound when first needed, and bound again after a cut.
 
 Tries follow each other with growing pauses, for a centre that is hammered with binds locks the account. A link that
-nobody has used for a while lets go, because a line that was deleted or disabled is not announced to channels.
+nobody has used for a while lets go: that a line was deleted may not have been heard here.
 """
 
 import asyncio

@@ -215,6 +215,10 @@ class SmsGate:
         path = f"/inbox/{quote(message_id, safe='')}/attachments/{quote(part_id, safe='')}"
         return (await self._asking.answer(device, Request("GET", path), most_bytes)).body
 
+    def forget(self, device_id: str) -> None:
+        self._unheard.pop(device_id, None)
+        self._asked.pop(device_id, None)
+
     async def close(self) -> None:
         return None
 

@@ -208,6 +208,9 @@ class Template:
     async def download(self, device: Connection, ref: str, most_bytes: int) -> bytes:
         raise Unreachable("files that come in through this gateway are not fetched")
 
+    def forget(self, device_id: str) -> None:
+        return None
+
     async def close(self) -> None:
         return None
 
