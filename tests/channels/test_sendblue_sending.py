@@ -238,6 +238,13 @@ def test_a_lost_send_is_found(fields: Json) -> None:
     assert find(row(**fields)) == Found(Accepted(HANDLE))
 
 
+def test_a_lost_send_from_the_settings_number_is_found_and_one_from_the_lines_own_is_anothers() -> None:
+    device = replace(OF_NUMBER, config={**OF_NUMBER.config, "fromNumber": "+16285553001"})
+    theirs, ours = row(message_handle="theirs"), row(from_number="+16285553001", sendblue_number="+16285553001")
+    found = ask(lambda channel: channel.find(device, TRACE), page(theirs, ours, query=QUERY))
+    assert found == Found(Accepted(HANDLE))
+
+
 def test_a_lost_send_that_failed_is_found_as_such() -> None:
     found = find(row(status="ERROR", error_code=10001))
     assert isinstance(found, Found)
@@ -305,6 +312,15 @@ def test_a_line_needs_a_key_and_its_secret() -> None:
     assert setup.secrets == {"apiSecretKey": "s3cret"}
     with pytest.raises(Refused):
         Sendblue.kind.setup_from({"apiKeyId": "key"})
+
+
+@pytest.mark.parametrize("number", ["+1 628 555 3000", "16285553000", "(628) 555-3000", "+0628555300", "me"])
+def test_a_number_is_written_as_sendblue_writes_it_or_nothing_that_comes_to_it_would_be_known(number: str) -> None:
+    needed = {"apiKeyId": "key", "apiSecretKey": "s3cret"}
+    assert Sendblue.kind.setup_from({**needed, "fromNumber": LINE}).config["fromNumber"] == LINE
+    for take in (Sendblue.kind.setup_from, Sendblue.kind.change_of):
+        with pytest.raises(Refused, match="fromNumber must be a number as"):
+            take({**needed, "fromNumber": number})
 
 
 def test_times_agree() -> None:

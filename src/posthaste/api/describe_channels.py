@@ -14,6 +14,7 @@ _TYPES: Mapping[Form, tuple[str, ...]] = {
     Form.TEXT: ("string",),
     Form.LONG_TEXT: ("string",),
     Form.URL: ("string",),
+    Form.PHONE: ("string",),
     Form.NUMBER: ("integer", "string"),
     Form.FLAG: ("boolean", "string"),
 }

@@ -4,6 +4,7 @@ Each file in `channels/` states one `Kind`. The API and the command line read it
 its promises instead of guessing, and docs/channels.md is held against both by a test.
 """
 
+import re
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from enum import StrEnum
@@ -19,6 +20,7 @@ class Form(StrEnum):
     TEXT = "text"
     LONG_TEXT = "long text"
     URL = "url"
+    PHONE = "phone number"
     NUMBER = "number"
     FLAG = "flag"
 
@@ -116,6 +118,7 @@ class Setup:
 
 
 _DIGITS = 9
+_PHONE = re.compile(r"\+[1-9][0-9]{6,14}")
 _FLAGS = {"true": "true", "false": "false", "yes": "true", "no": "false", "on": "true", "off": "false", "1": "true", "0": "false"}
 
 
@@ -131,6 +134,8 @@ def _value(kind: Kind, field: Field, given: str | None) -> str:
     match field.form:
         case Form.URL:
             return _url(field.name, value)
+        case Form.PHONE if not _PHONE.fullmatch(value):
+            raise Refused(f"{field.name} must be a number as +16285550123, got {said}", code="INVALID_PHONE")
         case Form.NUMBER if not (value.isascii() and value.isdecimal() and len(value) <= _DIGITS):
             raise Refused(f"{field.name} must be a whole number, got {said}", code="INVALID_TYPE")
         case Form.FLAG if value.lower() not in _FLAGS:

@@ -15,7 +15,7 @@ from urllib.parse import parse_qsl, urlencode, urlsplit
 import httpx2
 import msgspec
 
-from posthaste.channels.base import Availability, Connection, Health, News, Order, Target, Trace, Unreachable
+from posthaste.channels.base import Availability, Connection, Health, News, Order, Sender, Target, Trace, Unreachable
 from posthaste.channels.http import Answer, Limits, NeverLeft, NoAnswer, exchange
 from posthaste.channels.sendblue import meaning, wire
 from posthaste.channels.sendblue.wire import Hook, Row
@@ -65,7 +65,7 @@ class Sendblue:
         fields=(
             Field("apiKeyId", "the API key (sb-api-key-id)", is_needed=True),
             Field("apiSecretKey", "the API secret (sb-api-secret-key)", is_needed=True, is_secret=True),
-            Field("fromNumber", "the Sendblue number of this line, where the account has several; as +16285551000"),
+            Field("fromNumber", "the Sendblue number of this line, where the account has several; as +16285551000", Form.PHONE),
             Field("webhookSecret", "the secret that webhooks have to carry (sb-signing-secret)", is_secret=True),
             Field("baseUrl", "where the API is", Form.URL, default=_BASE_URL),
         ),
@@ -118,7 +118,7 @@ class Sendblue:
             rows, is_whole = await self._rows(device, query)
         except Unreachable as error:
             return CannotTell(str(error))
-        finding = meaning.finding_among(rows, trace, not_before)
+        finding = meaning.finding_among(rows, trace, _own_number(device, trace.sender), not_before)
         if isinstance(finding, Absent) and not is_whole:
             return CannotTell("too many messages have gone to this person since to look through")
         return finding
@@ -282,6 +282,11 @@ def _of_number(device: Connection) -> Mapping[str, str]:
     return {"sendblue_number": number} if number else {}
 
 
+def _own_number(device: Connection, sender: Sender) -> str | None:
+    """Return the number that a line's messages go from, where it is known."""
+    return device.config.get("fromNumber") or sender.phone
+
+
 def _is_number(address: str) -> bool:
     return address.startswith("+")
 
@@ -301,7 +306,7 @@ def _objection(order: Order) -> Rejected | None:
 
 def _sending(device: Connection, order: Order) -> Mapping[str, object]:
     body: dict[str, object] = {"number": order.address, "content": order.text}
-    sender = device.config.get("fromNumber") or order.sender.phone
+    sender = _own_number(device, order.sender)
     if sender:
         body["from_number"] = sender
     if order.files:

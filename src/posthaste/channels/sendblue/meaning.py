@@ -120,9 +120,9 @@ def retry_after_ms(answer: Answer) -> int | None:
     return int(seconds) * 1000 if seconds.isascii() and seconds.isdigit() and len(seconds) < 7 else None
 
 
-def finding_among(rows: Sequence[Row], trace: Trace, not_before: int) -> Finding:
-    """Look for an attempt among messages; of several that fit, the oldest is it."""
-    fitting = [row for row in rows if _could_be_of(trace, row, not_before)]
+def finding_among(rows: Sequence[Row], trace: Trace, own_number: str | None, not_before: int) -> Finding:
+    """Look for an attempt among the messages from a number; of several that fit, the oldest is it."""
+    fitting = [row for row in rows if _is_from(own_number, row) and _could_be_of(trace, row, not_before)]
     if not fitting:
         return Absent()
     oldest = min(fitting, key=lambda row: row.made_at or 0)
@@ -138,6 +138,10 @@ def finding_among(rows: Sequence[Row], trace: Trace, not_before: int) -> Finding
             return CannotTell(detail)
 
 
+def _is_from(own_number: str | None, row: Row) -> bool:
+    return own_number is None or row.own_number in (own_number, None)
+
+
 def _could_be_of(trace: Trace, row: Row, not_before: int) -> bool:
     return (
         bool(row.is_outbound)
@@ -145,7 +149,6 @@ def _could_be_of(trace: Trace, row: Row, not_before: int) -> bool:
         and row.message_handle not in trace.bound
         and not row.is_group
         and row.other_number == trace.address
-        and (trace.sender.phone is None or row.own_number in (trace.sender.phone, None))
         and (row.made_at is None or row.made_at >= not_before)
         and comparable(row.content or "") == comparable(trace.text)
         and bool(row.media_url) == bool(trace.files)
