@@ -208,6 +208,24 @@ def test_an_mms_brings_its_files() -> None:
     assert (signal.text, signal.files) == ("Look", (InboundFile("mms:12/7", "cat.jpg", "image/jpeg"),))
 
 
+def test_nobody_can_hide_the_inbox_by_what_they_write() -> None:
+    odd = [{"partId": 7, "name": "cat\x00" + "t" * 400, "size": 10, "contentType": "image/jpeg\x00;" + "x" * 400}]
+    rows = incoming("Look", type="MMS_DOWNLOADED", attachments=odd), incoming("a" * 100_001), incoming("Yes!")
+    last, long, mms = poll(DEVICE, 0, [], page(*rows)).signals
+    assert isinstance(mms, Inbound)
+    assert isinstance(long, Inbound)
+    assert isinstance(last, Inbound)
+    assert (last.text, len(long.text), mms.text) == ("Yes!", 100_000, "Look")
+    [file] = mms.files
+    assert (file.name, file.media_type) == (("cat" + "t" * 400)[:320], ("image/jpeg;" + "x" * 400)[:320])
+
+
+def test_what_the_app_writes_in_place_of_a_text_is_nobodys() -> None:
+    files = [{"partId": 7, "name": "cat.jpg", "size": 10, "contentType": "image/jpeg"}]
+    rows = incoming("MMS content", type="MMS_DOWNLOADED", attachments=files), incoming("MMS content")
+    assert [one.text for one in poll(DEVICE, 0, [], page(*rows)).signals if isinstance(one, Inbound)] == ["MMS content", ""]
+
+
 @pytest.mark.parametrize("fields", [{"type": "MMS"}, {"type": "DATA_SMS"}, {"isEncrypted": True}, {"sender": "AMAZON"}])
 def test_what_is_no_readable_text_of_a_person_is_passed_over(fields: dict[str, object]) -> None:
     news = poll(DEVICE, 0, [], page(incoming(**fields)))

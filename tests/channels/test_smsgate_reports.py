@@ -140,6 +140,14 @@ def test_a_nul_in_a_text_is_left_out() -> None:
     assert inbound(came("Y\x00es")).text == "Yes"
 
 
+def test_a_text_of_any_length_is_heard_and_has_the_name_that_the_inbox_gives_it() -> None:
+    assert len(inbound(came("a" * 200_000)).text) == 100_000
+
+
+def test_a_number_that_no_database_could_index_is_nobody() -> None:
+    assert heard(came(sender="1" * 5_000, phoneNumber="")) == []
+
+
 def test_a_text_without_a_time_is_still_a_text() -> None:
     assert inbound(event("sms:received", messageId="1", message="Hi", sender=NUMBER)).at == 0
 

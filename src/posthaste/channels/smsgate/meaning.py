@@ -25,15 +25,20 @@ import hashlib
 from collections.abc import Sequence
 
 from posthaste.channels.http import Answer
-from posthaste.channels.smsgate.wire import DELIVERED, Complaint, Event, Incoming, Message, Payload, instant, read
+from posthaste.channels.smsgate.wire import DELIVERED, Attachment, Complaint, Event, Incoming, Message, Payload, instant, read
 from posthaste.core.addresses import normalise_phone
 from posthaste.core.errors import Refused
 from posthaste.core.outcomes import Accepted, Ambiguous, Deferred, Finding, Found, Outcome, Refusal, Rejected
 from posthaste.core.signals import Inbound, InboundFile, Receipt, Signal
 
 _TEXTS = ("SMS", "MMS_DOWNLOADED")
+# The app shows these words where an MMS has neither a text nor a subject.
+_NO_TEXT = "MMS content"
 _UNREACHED_BY_TUNNEL = frozenset({521, 523, 525, 526, 530})
 _FEWEST_DIGITS = 7
+_NUMBER_CHARS = 40
+_NAME_CHARS = 320
+_TEXT_CHARS = 100_000
 _REASON_CHARS = 200
 
 
@@ -135,8 +140,14 @@ def inbound_of(incoming: Incoming, region: str) -> Sequence[Signal]:
     """Translate a message of the app's inbox."""
     if incoming.type not in _TEXTS or incoming.is_encrypted:
         return ()
-    files = tuple(InboundFile(f"{incoming.id}/{one.part_id}", one.name, one.content_type) for one in incoming.attachments or ())
-    return _inbound(incoming.sender, incoming.content_preview, incoming.at, incoming.recipient, region, files)
+    files = tuple(_file(incoming, one) for one in incoming.attachments or ())
+    text = "" if files and incoming.content_preview == _NO_TEXT else incoming.content_preview
+    return _inbound(incoming.sender, text, incoming.at, incoming.recipient, region, files)
+
+
+def _file(incoming: Incoming, file: Attachment) -> InboundFile:
+    name, media_type = _clean(file.name or "", _NAME_CHARS), _clean(file.content_type or "", _NAME_CHARS)
+    return InboundFile(f"{incoming.id}/{file.part_id}", name or None, media_type or None)
 
 
 def _inbound(
@@ -145,10 +156,14 @@ def _inbound(
     address = _address_of(sender, region)
     if not address:
         return ()
-    # NUL is legal in JSON and in no database of ours.
-    said = text.replace("\x00", "")
+    said = _clean(text, _TEXT_CHARS)
     our_number = _address_of(to, region) if to else None
     return (Inbound(_id_of(sender, said, at), at, address, said, at, to=our_number, files=files),)
+
+
+def _clean(text: str, most: int) -> str:
+    # NUL is legal in JSON and in no database of ours.
+    return text.replace("\x00", "")[:most]
 
 
 def _id_of(sender: str, text: str, at: int) -> str:
@@ -167,4 +182,4 @@ def _address_of(sender: str, region: str) -> str:
         spelt = sender.strip()
         is_number = all(character in "+0123456789 -()./" for character in spelt)
         digits = "".join(character for character in spelt if character.isdigit())
-        return spelt if is_number and len(digits) >= _FEWEST_DIGITS else ""
+        return spelt if is_number and len(digits) >= _FEWEST_DIGITS and len(spelt) <= _NUMBER_CHARS else ""

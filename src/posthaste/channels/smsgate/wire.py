@@ -10,10 +10,10 @@ from typing import Annotated, TypeVar
 import msgspec
 from msgspec import Meta, Raw, Struct
 
-# What is kept must fit a database: no NUL in it, and not without bounds.
+# An id is kept, and must fit a database: no NUL in it, and not without bounds. What strangers write may be anything, for one
+# odd name must not make a whole page unreadable; `meaning` cleans it.
 Text = Annotated[str, Meta(max_length=320, pattern=r"^[^\x00]*$")]
 Word = Annotated[Text, Meta(min_length=1)]
-LongText = Annotated[str, Meta(max_length=100_000)]
 
 _EPOCH = dt.datetime(1970, 1, 1, tzinfo=dt.UTC)
 _LATEST_AT = 2**53
@@ -50,8 +50,8 @@ class Attachment(Struct, frozen=True, rename="camel"):
     """A file of an MMS that came in."""
 
     part_id: int
-    name: Text | None = None
-    content_type: Text | None = None
+    name: str | None = None
+    content_type: str | None = None
 
 
 class Incoming(Struct, frozen=True, rename="camel"):
@@ -60,7 +60,7 @@ class Incoming(Struct, frozen=True, rename="camel"):
     id: Word
     type: str
     sender: str
-    content_preview: LongText
+    content_preview: str
     created_at: str
     recipient: str | None = None
     attachments: list[Attachment] | None = None
@@ -86,7 +86,7 @@ class Payload(Struct, frozen=True, rename="camel"):
     phone_number: str | None = None
     sender: str | None = None
     recipient: str | None = None
-    message: LongText = ""
+    message: str = ""
     received_at: str | None = None
     delivered_at: str | None = None
     failed_at: str | None = None
