@@ -2,7 +2,7 @@
 
 Bodies are compared key by key: nothing may be missing and nothing may be added. `$id`, `$instant` and `$text` stand for any value
 of that shape; `$line`, `$lead`, `$earlier`, `$reply`, `$blocked`, `$sms` and `$workspace` for the ids of what the example was
-given.
+given, and `$foreign` for the address of a file that another workspace uploaded.
 """
 
 import asyncio
@@ -71,6 +71,8 @@ async def prepare(it: House, given: Mapping[str, Any]) -> dict[str, str]:
         names["$blocked"] = entry.id
     if given.get("sms"):
         names["$sms"] = (await it.add_line("sms")).line.id
+    if given.get("foreign_file"):
+        names["$foreign"] = await foreign_file(it)
     it.answers.on_imessage |= set(given.get("on_imessage", []))
     it.answers.why_not, it.answers.is_exhausted = given.get("why_not", ""), given.get("exhausted", False)
     it.answers.failures = tuple(given.get("failures", []))
@@ -78,6 +80,13 @@ async def prepare(it: House, given: Mapping[str, Any]) -> dict[str, str]:
         await it.restrict(given["read_only"])
     it.clock.now += given.get("later_s", 0) * 1000
     return names
+
+
+async def foreign_file(it: House) -> str:
+    """Let another workspace upload a file, and return its address."""
+    _, key = await it.another()
+    kept = await it.client.post("/api/attachments", content=b"%PDF-1.4\n%%EOF\n", headers={"Authorization": f"Bearer {key}"})
+    return str(kept.json()["attachment"]["url"])
 
 
 async def what_people_did(it: House, given: Mapping[str, Any], names: dict[str, str]) -> None:

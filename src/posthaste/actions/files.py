@@ -92,7 +92,7 @@ def refuse_foreign_files(tx: Transaction, workspace_id: str, drafts: Iterable[Dr
     foreign = {one.id for one in held.values() if one.workspace_id != workspace_id}
     for draft in drafts:
         if not foreign.isdisjoint(named.get(draft.message_id, ())):
-            draft.error = Forbidden("attachmentUrls names a file of another workspace")
+            draft.error = Forbidden("Attachment URL does not belong to this organization")
 
 
 def note_uses(tx: Transaction, workspace_id: str, messages: Iterable[Message]) -> None:
