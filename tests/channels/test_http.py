@@ -10,7 +10,7 @@ from blue import MAC, ORDER, SECRET
 
 from posthaste.channels.base import Connection
 from posthaste.channels.bluebubbles.channel import BlueBubbles
-from posthaste.channels.http import Answer, Limits, NeverLeft, NoAnswer, exchange, open_client
+from posthaste.channels.http import Answer, Limits, NeverLeft, NoAnswer, exchange, open_client, retry_after_ms
 from posthaste.core.outcomes import Ambiguous, Deferred
 
 LIMITS = Limits(connect_ms=2_000, answer_ms=2_000, answer_bytes=1_000)
@@ -194,6 +194,33 @@ def test_no_cookie_is_kept() -> None:
         return heard
 
     assert not any(b"cookie" in request.lower() for request in asyncio.run(main()))
+
+
+# When to come again
+
+THEN, NOW = "Thu, 09 Oct 2025 08:55:00 GMT", "Thu, 09 Oct 2025 08:53:20 GMT"
+
+
+@pytest.mark.parametrize(
+    ("headers", "ms"),
+    [
+        ({}, None),
+        ({"retry-after": "7"}, 7_000),
+        ({"retry-after": " 7 "}, 7_000),
+        ({"retry-after": "0"}, 0),
+        ({"retry-after": "-7"}, None),
+        ({"retry-after": "\u0667"}, None),
+        ({"retry-after": "9" * 30}, None),
+        ({"retry-after": "soon", "date": NOW}, None),
+        ({"retry-after": THEN, "date": NOW}, 100_000),
+        ({"retry-after": NOW, "date": THEN}, 0),
+        ({"retry-after": THEN}, None),
+        ({"retry-after": THEN, "date": "today"}, None),
+        ({"retry-after": "Fri, 31 Dec 9999 23:59:59 GMT", "date": NOW}, None),
+    ],
+)
+def test_a_server_says_when_to_come_again_by_seconds_or_by_its_own_clock(headers: dict[str, str], ms: int | None) -> None:
+    assert retry_after_ms(Answer(429, headers, b"")) == ms
 
 
 # The same through the channel, where it decides whether a text is sent again

@@ -97,6 +97,7 @@ def test_a_repeated_id_is_an_earlier_hand_over_of_the_same_message() -> None:
         (says(429, complaint("slowly"), retry_after="7"), Deferred("SMS Gate answered 429: slowly", 7_000)),
         (says(429, complaint("slowly"), retry_after="tomorrow"), Deferred("SMS Gate answered 429: slowly")),
         (says(503, complaint("queue is full")), Deferred("SMS Gate answered 503: queue is full")),
+        (says(503, complaint("full"), retry_after="60"), Deferred("SMS Gate answered 503: full", 60_000)),
     ],
 )
 def test_what_sms_gate_answers_decides(answer: Answerer, outcome: Outcome) -> None:

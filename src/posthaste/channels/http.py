@@ -10,6 +10,7 @@ import asyncio
 import logging
 from collections.abc import Mapping
 from dataclasses import dataclass
+from email.utils import parsedate_to_datetime
 from http.cookiejar import CookieJar, DefaultCookiePolicy
 
 import httpx2
@@ -39,6 +40,9 @@ class NoAnswer:
     why: str
 
 
+# Eleven days: what says more knows no better than our own pauses.
+_RETRY_AFTER_S_AT_MOST = 999_999
+
 NO_HEADERS: Mapping[str, str] = {}
 
 
@@ -49,6 +53,26 @@ class Limits:
     connect_ms: int
     answer_ms: int
     answer_bytes: int
+
+
+def retry_after_ms(answer: Answer) -> int | None:
+    """Return how long the other side wants to be left alone; a date is read by its own clock, which may not agree with ours."""
+    written = answer.headers.get("retry-after", "").strip()
+    if written.isascii() and written.isdecimal():
+        seconds = int(written[:20])
+    else:
+        until, now = _instant_s(written), _instant_s(answer.headers.get("date", ""))
+        if until is None or now is None:
+            return None
+        seconds = max(0, until - now)
+    return seconds * 1000 if seconds <= _RETRY_AFTER_S_AT_MOST else None
+
+
+def _instant_s(date: str) -> int | None:
+    try:
+        return int(parsedate_to_datetime(date).timestamp())
+    except (ValueError, OverflowError):
+        return None
 
 
 def open_client(

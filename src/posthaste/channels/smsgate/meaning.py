@@ -24,7 +24,7 @@ Even a wrong Deferred would send nothing twice, since the app knows our id again
 import hashlib
 from collections.abc import Sequence
 
-from posthaste.channels.http import Answer
+from posthaste.channels.http import Answer, retry_after_ms
 from posthaste.channels.smsgate.wire import DELIVERED, Attachment, Complaint, Event, Incoming, Message, Payload, instant, read
 from posthaste.core.addresses import normalise_phone
 from posthaste.core.errors import Refused
@@ -53,11 +53,11 @@ def classify(answer: Answer, key: str) -> Outcome:
         case 409 if complaint:
             return Accepted(key)
         case 429:
-            return Deferred(said, retry_after_ms=_retry_after_ms(answer))
+            return Deferred(said, retry_after_ms(answer))
         case 400 if complaint:
             return Rejected(Refusal.BAD_CONTENT, said)
         case 503 if complaint:
-            return Deferred(said)
+            return Deferred(said, retry_after_ms(answer))
         case status if 300 <= status < 500 or (status in _UNREACHED_BY_TUNNEL and complaint is None):
             return Deferred(said, device_is_down=True)
         case _:
@@ -76,12 +76,6 @@ def put_into_words(answer: Answer) -> str:
             return f"SMS Gate answered {status}: {complaint.message}"
         case status:
             return f"something other than SMS Gate answered, with status {status}"
-
-
-def _retry_after_ms(answer: Answer) -> int | None:
-    # The other form, a date, would need a clock that agrees with the server's.
-    seconds = answer.headers.get("retry-after", "")
-    return int(seconds) * 1000 if seconds.isascii() and seconds.isdigit() and len(seconds) < 7 else None
 
 
 def finding_of(message: Message) -> Finding:

@@ -23,7 +23,7 @@ from dataclasses import dataclass
 
 import regex  # type: ignore[import-untyped]
 
-from posthaste.channels.http import Answer
+from posthaste.channels.http import Answer, retry_after_ms
 from posthaste.core.errors import Refused, shown
 from posthaste.core.outcomes import Accepted, Ambiguous, Deferred, Outcome, Refusal, Rejected
 
@@ -163,9 +163,3 @@ def complaint(answer: Answer, secrets: Sequence[str]) -> str:
     for secret in secrets:
         words = words.replace(secret, "…") if secret else words
     return f"the gateway answered {answer.status}" + (f": {words[:_WORDS_CHARS]}" if words else "")
-
-
-def retry_after_ms(answer: Answer) -> int | None:
-    # The other form, a date, would need a clock that agrees with the gateway's.
-    seconds = answer.headers.get("retry-after", "")
-    return int(seconds) * 1000 if seconds.isascii() and seconds.isdigit() and len(seconds) < 7 else None

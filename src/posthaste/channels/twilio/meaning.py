@@ -26,7 +26,7 @@ only a list without any unexplained message to this person counts as absence.
 from collections.abc import Mapping, Sequence
 
 from posthaste.channels.base import Trace
-from posthaste.channels.http import Answer
+from posthaste.channels.http import Answer, retry_after_ms
 from posthaste.channels.twilio.wire import Fault, Medium, Row, number, read
 from posthaste.core.outcomes import (
     Absent,
@@ -141,11 +141,6 @@ def complaint(answer: Answer) -> str:
     if answer.status == 429 or fault.code in _CROWDED:
         return f"Twilio asks for patience (error {fault.code})"
     return f"Twilio answered {answer.status} (error {fault.code})"
-
-
-def retry_after_ms(answer: Answer) -> int | None:
-    # The other form, a date, would need a clock that agrees with Twilio's.
-    return number(answer.headers.get("retry-after")) * 1000 or None
 
 
 def earliest(trace: Trace) -> int:
