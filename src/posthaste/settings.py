@@ -95,6 +95,9 @@ class Settings:
     failures_until_down: int = option(2, "Pings that fail in a row before a device counts as down.", least=1)
     poll_every_ms: int = option(60_000, "Between two polls of a device for what its webhooks lost, in ms.", least=100)
     receipts_for_ms: int = option(2 * DAY_MS, "How long receipts of a sent message are polled for, in ms.")
+    reports_for_ms: int = option(
+        90 * DAY_MS, "How long a reply that came in is known again if it is reported once more, in ms.", least=DAY_MS
+    )
 
     # Files
     attachment_max_bytes: int = option(26_214_400, "The largest file that is uploaded, sent or received, in bytes.", least=1024)

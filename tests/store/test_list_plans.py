@@ -1,4 +1,4 @@
-"""Lists are read by indexes: what a page costs does not grow with the table."""
+"""Lists are read and old rows found by indexes: what a page or a sweep costs does not grow with the table."""
 
 import asyncio
 from collections.abc import Callable, Mapping
@@ -8,7 +8,7 @@ import pytest
 from stores import StoppedClock
 
 from posthaste.ids import Ids
-from posthaste.store import conversation_lists, reply_lists
+from posthaste.store import availability, conversation_lists, reply_lists, signals
 from posthaste.store.conversation_lists import ANYBODY, Search
 from posthaste.store.inline import InlineStore
 from posthaste.store.transaction import Row, Transaction
@@ -26,6 +26,9 @@ class Planning:
 
     def one(self, sql: str, params: Mapping[str, object]) -> None:
         self.rows(sql, params)
+
+    def run(self, sql: str, params: Mapping[str, object]) -> int:
+        return len(self.rows(sql, params))
 
 
 def plan_of(ask: Callable[[Any], object]) -> str:
@@ -83,3 +86,16 @@ def test_a_list_is_read_by_its_indexes(ask: Callable[[Any], object], indexes: li
 )
 def test_a_page_is_not_sorted(ask: Callable[[Any], object]) -> None:
     assert "USE TEMP B-TREE" not in plan_of(ask)
+
+
+@pytest.mark.parametrize(
+    ("sweep", "index"),
+    [
+        (lambda tx: signals.sweep(tx, 1, 1, 9), "s USING INDEX signals_seen_oldest (device_id=? AND seen_at<?)"),
+        (lambda tx: availability.sweep(tx, 1, 9), "availability USING INDEX availability_oldest (checked_at<?)"),
+    ],
+)
+def test_what_is_swept_is_found_by_an_index(sweep: Callable[[Any], object], index: str) -> None:
+    plan = plan_of(sweep)
+    assert index in plan, plan
+    assert "SCAN s" not in plan and "SCAN availability" not in plan

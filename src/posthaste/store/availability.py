@@ -27,3 +27,16 @@ def note(tx: Transaction, workspace_id: str, address: str, *, is_available: bool
         """,
         {"workspace_id": workspace_id, "address": address, "is_available": is_available, "now": tx.now},
     )
+
+
+def sweep(tx: Transaction, checked_before: int, limit: int) -> int:
+    """Forget what was found out long ago, unless it is found out anew meanwhile. Served by availability_oldest."""
+    return tx.run(
+        """
+        DELETE FROM availability
+        WHERE checked_at < :before AND (workspace_id, address) IN (
+            SELECT workspace_id, address FROM availability WHERE checked_at < :before ORDER BY checked_at LIMIT :limit
+        )
+        """,
+        {"before": checked_before, "limit": limit},
+    )
