@@ -256,6 +256,26 @@ def test_a_gap_in_the_numbers_is_passed() -> None:
     assert poll(40, [], page, rows_query([above(40), up_to(540)])) == News([], 540, False)
 
 
+ODD = row(originalROWID=42, guid="odd", handle=handle() | {"address": None})
+
+
+def test_one_row_that_cannot_be_read_does_not_hide_the_rest() -> None:
+    theirs = row(originalROWID=43, guid="theirs", isFromMe=False, handle=handle(), text="Yes")
+    receipts = receipts_query(["odd"], ODD)
+    assert poll(41, ["odd"], rows_query([above(41)], ODD, theirs), receipts) == News(
+        [Inbound("theirs", 43, PHONE, "Yes", MADE_AT)], 43, True
+    )
+    newest = says(200, good([ODD, row(originalROWID=80)]))
+    assert ping(NEW_MAC, PONG, info(), step("POST", "/message/query", newest)).cursor == 80
+
+
+def test_rows_of_which_none_can_be_read_are_not_passed_over() -> None:
+    with pytest.raises(Unreachable):
+        poll(41, [], rows_query([above(41)], ODD))
+    with pytest.raises(Unreachable):
+        poll(41, [], rows_query([above(41)], total=3_000), rows_query([above(41), up_to(541)], ODD))
+
+
 @pytest.mark.parametrize("answer", NO_ANSWERS)
 def test_a_mac_that_cannot_be_polled_is_unreachable(answer: Answerer) -> None:
     with pytest.raises(Unreachable) as raised:

@@ -151,6 +151,12 @@ def test_a_row_whose_text_is_not_shown_might_be_ours(text: str | None) -> None:
     assert find_among(unreadable, row(originalROWID=42)) == Found(Accepted(GUID))
 
 
+def test_a_row_that_cannot_be_read_might_be_ours() -> None:
+    odd = row(originalROWID=41, guid="odd", handle=handle() | {"address": None})
+    assert isinstance(find_among(odd), CannotTell)
+    assert find_among(odd, row(originalROWID=42)) == Found(Accepted(GUID))
+
+
 def test_a_mac_without_any_message_yet_can_say_absent() -> None:
     assert find(rows_query([above(0)]), trace=replace(TRACE, cursor=0)) == Absent()
 

@@ -321,12 +321,31 @@ def test_pages_without_times_do_not_go_round_for_ever() -> None:
     assert (news.cursor, news.is_complete) == (MADE_AT, True)
 
 
+def test_one_message_that_cannot_be_read_does_not_hide_the_rest() -> None:
+    odd = wrote(message_handle="odd", content=7)
+    news = poll(MADE_AT, [], page(odd, wrote(), query=SINCE))
+    assert news == News([Inbound(HANDLE, MADE_AT, PERSON, "Yes", MADE_AT, LINE)], MADE_AT, True)
+    with pytest.raises(Unreachable):
+        poll(MADE_AT, [], page(odd, query=SINCE))
+
+
 def test_open_messages_are_asked_after() -> None:
     delivered = says(200, row(message_handle="one", status="DELIVERED", date_updated=LATER))
     news = poll(
         0, ["one", "two", "three"], status("one", delivered), status("two", says(200, row())), status("three", says(404, {}))
     )
     assert news.signals == [Receipt("one", LATER_AT)]
+
+
+@pytest.mark.parametrize("answer", [says(404, {}), says(400, {"status": "ERROR"}), says(200, row(content=7))])
+def test_one_receipt_that_cannot_be_had_does_not_hide_what_was_written(answer: Answerer) -> None:
+    assert len(poll(MADE_AT, ["one"], status("one", answer), page(wrote(), query=SINCE)).signals) == 1
+
+
+@pytest.mark.parametrize("answer", NO_ANSWERS[:2] + NO_ANSWERS[3:])
+def test_an_account_that_tells_no_receipt_is_unreachable(answer: Answerer) -> None:
+    with pytest.raises(Unreachable):
+        poll(MADE_AT, ["one"], status("one", answer))
 
 
 def test_many_open_messages_take_turns() -> None:

@@ -280,6 +280,12 @@ def test_a_file_is_looked_for_among_files() -> None:
     assert find(row(content="", media_url="https://files.test/a.png"), trace=trace) == Found(Accepted(HANDLE))
 
 
+def test_what_cannot_be_read_might_be_it() -> None:
+    assert isinstance(find(row(message_handle="odd", content=7)), CannotTell)
+    assert isinstance(find(row(message_handle="odd", content=7), row(content="other")), CannotTell)
+    assert find(row(message_handle="odd", content=7), row()) == Found(Accepted(HANDLE))
+
+
 def test_nobody_knows_what_became_of_error_10002() -> None:
     assert isinstance(find(row(status="ERROR", error_code=10002)), CannotTell)
 

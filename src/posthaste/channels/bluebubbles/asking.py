@@ -12,6 +12,7 @@ from urllib.parse import quote, quote_plus
 
 import httpx2
 import msgspec
+from msgspec import Raw
 
 from posthaste.channels.base import Connection, File, Unreachable
 from posthaste.channels.bluebubbles import meaning, wire
@@ -27,6 +28,7 @@ _NEWEST_ROWS = 20
 # An upload or a download of the largest attachment over a slow line; the server itself allows half an hour.
 _FILE_MS = 300_000
 _DETAIL_CHARS = 200
+_NOT_UNDERSTOOD = "the server answered in a way that this version does not understand"
 # Room for a refusal in words where even a small file would be too large.
 _COMPLAINT_BYTES = 4_096
 
@@ -35,11 +37,21 @@ T = TypeVar("T")
 
 @dataclass(frozen=True, slots=True)
 class Page:
-    """Rows in the order of their numbers, up to `cursor`; `is_last` if nothing lies above."""
+    """Rows in the order of their numbers, up to `cursor`; `is_last` if nothing lies above, `is_clear` if all could be read."""
 
     rows: Sequence[Row]
     cursor: int
     is_last: bool
+    is_clear: bool
+
+
+@dataclass(frozen=True, slots=True)
+class _Listed:
+    """The rows of one answer that can be read; `is_whole` if no other row fits the question, `is_clear` if all could be read."""
+
+    rows: Sequence[Row]
+    is_whole: bool
+    is_clear: bool
 
 
 @dataclass(frozen=True, slots=True)
@@ -129,37 +141,32 @@ class Asking:
         gone through safely.
         """
         above = where("message.ROWID > :rowid", rowid=cursor)
-        rows, is_whole = await self._query(device, [above])
-        if is_whole:
-            return Page(rows, max((row.rowid for row in rows), default=cursor), is_last=True)
+        listed = _legible(await self._query(device, [above]))
+        if listed.is_whole:
+            highest = max((row.rowid for row in listed.rows), default=cursor)
+            return Page(listed.rows, highest, is_last=True, is_clear=listed.is_clear)
         for stride in _STRIDES:
             top = cursor + stride
-            rows, is_whole = await self._query(device, [above, where("message.ROWID <= :top", top=top)])
-            if is_whole:
+            listed = _legible(await self._query(device, [above, where("message.ROWID <= :top", top=top)]))
+            if listed.is_whole:
                 break
-        return Page(rows, top, is_last=False)
+        return Page(listed.rows, top, is_last=False, is_clear=listed.is_clear)
 
     async def rows_of(self, device: Connection, guids: Sequence[str]) -> Sequence[Row]:
         """Fetch rows by their guids, without attachments, so that none is crowded out."""
-        rows, _ = await self._query(device, [where("message.guid IN (:...guids)", guids=guids)], with_files=False)
-        return rows
+        return (await self._query(device, [where("message.guid IN (:...guids)", guids=guids)], with_files=False)).rows
 
     async def highest(self, device: Connection) -> int:
         """Return about the highest row number that there is."""
         body = {"with": ["chats"], "sort": "DESC", "limit": _NEWEST_ROWS}
-        rows = await self.ask(device, Request("POST", "/message/query", body), list[Row])
-        return max((row.rowid for row in rows), default=0)
+        listed = _legible(_listed(await self.envelope(device, Request("POST", "/message/query", body)), _NEWEST_ROWS))
+        return max((row.rowid for row in listed.rows), default=0)
 
-    async def _query(
-        self, device: Connection, conditions: Sequence[object], *, with_files: bool = True
-    ) -> tuple[Sequence[Row], bool]:
-        """Return rows by number, and whether these are all. Without asking for them, attachments are never shown."""
+    async def _query(self, device: Connection, conditions: Sequence[object], *, with_files: bool = True) -> _Listed:
+        """Return rows by number. Without asking for them, attachments are never shown."""
         wanted = ["chats", "handle", *(["attachments"] if with_files else [])]
         body = {"with": wanted, "where": conditions, "sort": "ASC", "limit": _PAGE_ROWS}
-        envelope = await self.envelope(device, Request("POST", "/message/query", body))
-        rows = _shaped(envelope, list[Row])
-        is_whole = len(rows) < _PAGE_ROWS and len(rows) >= wire.total(envelope)
-        return sorted(rows, key=lambda row: row.rowid), is_whole
+        return _listed(await self.envelope(device, Request("POST", "/message/query", body)), _PAGE_ROWS)
 
     async def _answer(self, device: Connection, request: Request, limits: Limits) -> Answer:
         match await self.exchange(device, request, limits):
@@ -201,8 +208,23 @@ def _complaint(device: Connection, answer: Answer) -> Unreachable:
     return Missing(words) if envelope and answer.status == 404 else Unreachable(words)
 
 
+def _listed(envelope: wire.Envelope, limit: int) -> _Listed:
+    """Read rows one by one: a single odd one in an old database must not hide the others for ever."""
+    written = _shaped(envelope, list[Raw])
+    rows = [row for one in written if (row := wire.read(one, Row)) is not None]
+    is_whole = len(written) < limit and len(written) >= wire.total(envelope)
+    return _Listed(sorted(rows, key=lambda row: row.rowid), is_whole, is_clear=len(rows) == len(written))
+
+
+def _legible(listed: _Listed) -> _Listed:
+    """Refuse rows of which not one can be read: that is another kind of server, and to pass them over would lose them."""
+    if not listed.rows and not listed.is_clear:
+        raise Unreachable(_NOT_UNDERSTOOD)
+    return listed
+
+
 def _shaped(envelope: wire.Envelope, shape: type[T]) -> T:
     value = wire.read(envelope.data, shape)
     if value is None:
-        raise Unreachable("the server answered in a way that this version does not understand")
+        raise Unreachable(_NOT_UNDERSTOOD)
     return value

@@ -177,6 +177,8 @@ class BlueBubbles:
                 if number == 0 and page.is_last and trace.cursor and not page.rows:
                     return CannotTell("the Mac's message numbers began anew")
                 finding = meaning.finding_among(page.rows, trace)
+                if isinstance(finding, Absent) and not page.is_clear:
+                    return CannotTell("the Mac shows a message that this version cannot read")
                 if page.is_last or not isinstance(finding, Absent):
                     return finding
                 cursor = page.cursor

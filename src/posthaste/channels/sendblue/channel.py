@@ -42,6 +42,7 @@ _CLOCK_MARGIN_MS = 15 * 60_000
 # A message may be shown later than one that was made after it; what comes twice is absorbed.
 _OVERLAP_MS = 10 * 60_000
 _CROWDED_RETRY_MS = 1_000
+_NOT_UNDERSTOOD = "Sendblue answered in a way that this version does not understand"
 
 T = TypeVar("T")
 
@@ -52,6 +53,15 @@ class _Request:
     path: str
     body: object = None
     query: Mapping[str, str] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True)
+class _Listed:
+    """Messages; `is_whole` if no other fits the question, `is_clear` if all could be read."""
+
+    rows: Sequence[Row]
+    is_whole: bool
+    is_clear: bool
 
 
 class Sendblue:
@@ -115,12 +125,14 @@ class Sendblue:
         not_before = max(trace.handed_at - _CLOCK_MARGIN_MS, 0)
         query = {"number": trace.address, "is_outbound": "true", "created_at_gte": wire.iso(not_before)}
         try:
-            rows, is_whole = await self._rows(device, query)
+            listed = await self._rows(device, query)
         except Unreachable as error:
             return CannotTell(str(error))
-        finding = meaning.finding_among(rows, trace, _own_number(device, trace.sender), not_before)
-        if isinstance(finding, Absent) and not is_whole:
+        finding = meaning.finding_among(listed.rows, trace, _own_number(device, trace.sender), not_before)
+        if isinstance(finding, Absent) and not listed.is_whole:
             return CannotTell("too many messages have gone to this person since to look through")
+        if isinstance(finding, Absent) and not listed.is_clear:
+            return CannotTell("Sendblue shows a message that this version cannot read")
         return finding
 
     # Checking
@@ -174,11 +186,11 @@ class Sendblue:
         if not cursor:
             return News(signals, cursor, is_complete=True)
         query = {"is_outbound": "false", "created_at_gte": wire.iso(max(cursor - _OVERLAP_MS, 1)), **_of_number(device)}
-        rows, is_whole = await self._rows(device, query)
-        signals += [signal for row in rows for signal in meaning.inbound_of(row)]
-        reached = max([cursor, *(row.made_at or 0 for row in rows)])
+        listed = await self._rows(device, query)
+        signals += [signal for row in listed.rows for signal in meaning.inbound_of(row)]
+        reached = max([cursor, *(row.made_at or 0 for row in listed.rows)])
         # Where no time is told, the next page would be the same again.
-        return News(signals, reached, is_complete=is_whole or reached == cursor)
+        return News(signals, reached, is_complete=listed.is_whole or reached == cursor)
 
     def hear(self, device: Connection, call: HookCall) -> Heard | None:
         """Translate a webhook that is Sendblue's."""
@@ -219,21 +231,28 @@ class Sendblue:
 
     async def _receipt(self, device: Connection, handle: str) -> Sequence[Signal]:
         answer = await self._answer(device, _Request("GET", "/api/status", query={"handle": handle}))
-        if answer.status == 404:
+        # Something about this one message; what people wrote must not wait for it.
+        if answer.status in (400, 404):
             return ()
-        return meaning.receipt_of(_shaped(_good(answer), Row))
+        row = wire.read(_good(answer).body, Row)
+        return () if row is None else meaning.receipt_of(row)
 
-    async def _rows(self, device: Connection, query: Mapping[str, str]) -> tuple[list[Row], bool]:
-        """Return messages in the order in which they were made, and whether these are all."""
+    async def _rows(self, device: Connection, query: Mapping[str, str]) -> _Listed:
+        """Return messages in the order in which they were made."""
         rows: list[Row] = []
+        is_clear = True
         for page in range(_PAGES):
             order = {"order_by": "createdAt", "order_direction": "asc", "limit": str(_PAGE_ROWS)}
             asked = {**query, **order, "offset": str(page * _PAGE_ROWS)}
             listed = await self._ask(device, _Request("GET", "/api/v2/messages", query=asked), wire.Rows)
-            rows += listed.data
+            legible = listed.legible
+            if listed.data and not legible:
+                raise Unreachable(_NOT_UNDERSTOOD)
+            rows += legible
+            is_clear = is_clear and len(legible) == len(listed.data)
             if not listed.pagination.has_more or not listed.data:
-                return rows, True
-        return rows, False
+                return _Listed(rows, True, is_clear)
+        return _Listed(rows, False, is_clear)
 
     async def _ask(self, device: Connection, request: _Request, shape: type[T]) -> T:
         return _shaped(await self._good(device, request), shape)
@@ -357,5 +376,5 @@ def _good(answer: Answer) -> Answer:
 def _shaped(answer: Answer, shape: type[T]) -> T:
     value = wire.read(answer.body, shape)
     if value is None:
-        raise Unreachable("Sendblue answered in a way that this version does not understand")
+        raise Unreachable(_NOT_UNDERSTOOD)
     return value

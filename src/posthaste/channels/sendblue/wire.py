@@ -72,10 +72,14 @@ class Pagination(Struct, frozen=True, rename="camel"):
 
 
 class Rows(Struct, frozen=True):
-    """A page of messages."""
+    """A page of messages, each to be read by itself: an odd one must not hide the others."""
 
-    data: list[Row]
+    data: list[Raw]
     pagination: Pagination = Pagination()
+
+    @property
+    def legible(self) -> list[Row]:
+        return [row for one in self.data if (row := read(one, Row)) is not None]
 
 
 class Evaluation(Struct, frozen=True):
