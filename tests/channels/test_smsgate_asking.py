@@ -258,6 +258,19 @@ def test_many_open_messages_are_asked_for_in_turn() -> None:
     play(story, page(), *asked(first), page(), *asked(second), page(), *asked(third))
 
 
+def test_a_message_that_cannot_be_asked_about_hides_neither_replies_nor_the_others() -> None:
+    async def story(channel: SmsGate) -> list[News]:
+        return [await channel.poll(DEVICE, 0, ["m1", "m2", "m3"]) for _ in range(2)]
+
+    def asked(message_id: str, answer: Answerer | None = None) -> Step:
+        return step("GET", f"/messages/{message_id}", answer or says(200, delivered() | {"id": message_id}))
+
+    broken = asked("m2", says(500, complaint()))
+    first, second = play(story, page(incoming()), asked("m1"), broken, page(), asked("m3"), asked("m1"), broken)
+    assert [type(signal) for signal in first.signals] == [Inbound, Receipt]
+    assert second.signals == [Receipt("m3", DELIVERED_MS), Receipt("m1", DELIVERED_MS)]
+
+
 @pytest.mark.parametrize("answer", ENDS)
 def test_a_phone_that_does_not_answer_is_unreachable(answer: Answerer) -> None:
     query = {"from": "1970-01-01T00:00:00.000Z", "limit": "500", "offset": "0", "includeAttachments": "true"}

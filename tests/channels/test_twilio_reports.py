@@ -8,7 +8,7 @@ from urllib.parse import urlencode
 import httpx2
 import pytest
 from twil import AT, BASE, FOLDER, HOOK, LINE, MESSAGE, OWN, PHONE, SID, TOKEN, Json, ask, bad, date, now, page, post, row
-from wire import Step, Wire, breaks, says
+from wire import Answerer, Step, Wire, breaks, says
 
 from posthaste.channels.base import Connection, Health, News, Unreachable
 from posthaste.channels.http import open_client
@@ -190,6 +190,37 @@ def test_of_many_that_are_open_each_has_its_turn() -> None:
     asyncio.run(main())
     assert len(asked) == 150
     assert set(asked) == set(ids)
+
+
+def test_a_message_that_cannot_be_asked_about_hides_neither_replies_nor_the_others() -> None:
+    async def main(*steps: Step) -> list[News]:
+        async with Wire(*steps) as wire:
+            channel = Twilio(wire.client, now)
+            return [await channel.poll(LINE, AT, ["SM1", "SM2", "SM3"]) for _ in range(2)]
+
+    def asked(sid: str, answer: Answerer | None = None) -> Step:
+        done = row(sid=sid, status="delivered", date_updated=date(AT + MINUTE))
+        return ask(f"/Messages/{sid}.json", answer or says(200, done))
+
+    reply = row(direction="inbound", **{"from": PHONE, "to": OWN}, sid="SM9", body="Yes")
+    listed = ask("/Messages.json", says(200, page(reply)), **written_query("2025-10-09T08:43:20Z"))
+    broken = asked("SM2", says(500, bad(20500, 500)))
+    first, second = asyncio.run(main(listed, asked("SM1"), broken, listed, asked("SM3"), asked("SM1"), broken))
+    assert [type(signal) for signal in first.signals] == [Inbound, Receipt]
+    assert second.signals[1:] == [Receipt("SM3", AT + MINUTE), Receipt("SM1", AT + MINUTE)]
+
+
+def test_an_account_that_tells_nothing_at_all_is_unreachable() -> None:
+    with pytest.raises(Unreachable):
+        poll(AT, ["SM1"], ask("/Messages/SM1.json", breaks(httpx2.ConnectError)), device=QUIET)
+
+
+def test_a_reply_whose_files_were_deleted_meanwhile_is_a_reply_and_one_that_is_still_coming_in_waits() -> None:
+    mine = {"direction": "inbound", "from": PHONE, "to": OWN, "num_media": "1"}
+    rows = page(row(**mine, sid="SM2", status="receiving"), row(**mine, sid="SM1", status="received", body="Look"))
+    listed = ask("/Messages.json", says(200, rows), **written_query("2025-10-09T08:43:20Z"))
+    gone = ask("/Messages/SM1/Media.json", says(404, bad(20404, 404)))
+    assert poll(AT, [], listed, gone) == News([Inbound("SM1", AT, PHONE, "Look", AT, OWN)], AT, True)
 
 
 def test_what_people_wrote_meanwhile_is_fetched_oldest_first() -> None:

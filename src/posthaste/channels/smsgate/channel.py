@@ -179,16 +179,20 @@ class SmsGate:
         """Fetch what came since a little before `cursor` (the time of the newest text), and the states of open messages."""
         inbox = await self._asking.inbox(device, max(0, cursor - _OVERLAP_MS))
         signals: list[Signal] = [signal for one in inbox for signal in meaning.inbound_of(one, _region(device))]
-        for message_id in self._turn(device, open_ids):
-            signals += await self._receipt(device, message_id)
+        signals += await self._receipts(device, open_ids)
         return News(signals, max([cursor, *(one.at for one in inbox)]), is_complete=True)
 
-    def _turn(self, device: Connection, open_ids: Sequence[str]) -> Sequence[str]:
-        """Choose whose states are asked for now, each poll going on where the last one ended."""
+    async def _receipts(self, device: Connection, open_ids: Sequence[str]) -> Sequence[Signal]:
+        """Ask what became of some messages, each poll going on where the last one ended, or behind the one that it broke at."""
         start = self._asked.get(device.device_id, 0) % max(1, len(open_ids))
-        turn = [*open_ids[start:], *open_ids[:start]][:_STATES_PER_POLL]
-        self._asked[device.device_id] = start + len(turn)
-        return turn
+        found: list[Signal] = []
+        for place, message_id in enumerate([*open_ids[start:], *open_ids[:start]][:_STATES_PER_POLL], start + 1):
+            self._asked[device.device_id] = place
+            try:
+                found += await self._receipt(device, message_id)
+            except Unreachable:
+                break  # What is known already counts, and the others have their turn next time.
+        return found
 
     async def _receipt(self, device: Connection, message_id: str) -> Sequence[Signal]:
         try:

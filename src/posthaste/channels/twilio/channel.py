@@ -68,7 +68,7 @@ class _Missing(Unreachable):
 
 
 class Twilio:
-    """The channel. It keeps only whose turn it is to have its receipt asked for."""
+    """The channel. It keeps only whose turn it is to be asked about."""
 
     kind = Kind(
         name="twilio",
@@ -109,7 +109,7 @@ class Twilio:
         self._client, self._now_ms = client, now_ms
         self._questions = Limits(connect_timeout_ms, question_timeout_ms, answer_bytes)
         self._sends = replace(self._questions, answer_ms=answer_timeout_ms)
-        self._turn = 0
+        self._asked: dict[str, int] = {}
 
     # Sending
 
@@ -187,12 +187,10 @@ class Twilio:
         await self._answer(device, _Request("POST", f"/IncomingPhoneNumbers/{number.sid}.json", form))
 
     async def poll(self, device: Connection, cursor: int, open_ids: Sequence[str]) -> News:
-        """Fetch some receipts of what is open, and what people wrote to the line's number since the cursor."""
-        signals: list[Signal] = []
-        for sid in self._turn_of(open_ids):
-            signals += await self._receipt(device, sid)
+        """Fetch what people wrote to the line's number since the cursor, and some receipts of what is open."""
         written = await self._written(device, cursor) if cursor and number_of(device) else []
-        return News([*signals, *written], max([cursor, *(one.at for one in written)]), is_complete=True)
+        receipts = await self._receipts(device, [one for one in open_ids if one.isalnum()])
+        return News([*written, *receipts], max([cursor, *(one.at for one in written)]), is_complete=True)
 
     def hear(self, device: Connection, call: HookCall) -> Heard | None:
         """Translate a callback that is signed with the account's token; the answer says that there is nothing to reply."""
@@ -219,7 +217,7 @@ class Twilio:
         raise Unreachable("the file was sent on from place to place")
 
     def forget(self, device_id: str) -> None:
-        return None
+        self._asked.pop(device_id, None)
 
     async def close(self) -> None:
         return None
@@ -251,28 +249,37 @@ class Twilio:
         since = max(cursor - _OVERLAP_MS, 0)
         query = {"To": number_of(device), "DateSent>": wire.day_and_time(since), "PageSize": str(_PAGE_ROWS)}
         rows, _ = await self._rows(device, query, since, _INBOUND_PAGES)
-        fresh = [row for row in reversed(rows) if row.direction == "inbound" and row.from_ and (row.made_at or since) >= since]
+        fresh = [row for row in reversed(rows) if row.is_written and (row.made_at or since) >= since]
         return [meaning.inbound_of(row, await self._media(device, row), account_path(device)) for row in fresh]
 
     async def _media(self, device: Connection, row: Row) -> Sequence[wire.Medium]:
         if not row.media:
             return ()
-        return _shaped(await self._answer(device, _Request("GET", f"/Messages/{row.sid}/Media.json")), wire.Media).media_list
+        try:
+            answer = await self._answer(device, _Request("GET", f"/Messages/{row.sid}/Media.json"))
+        except _Missing:
+            return ()  # It was deleted at Twilio meanwhile.
+        return _shaped(answer, wire.Media).media_list
+
+    async def _receipts(self, device: Connection, sids: Sequence[str]) -> Sequence[Signal]:
+        """Ask what became of some messages, each poll going on where the last one ended, or behind the one that it broke at."""
+        start = self._asked.get(device.device_id, 0) % max(1, len(sids))
+        found: list[Signal] = []
+        for place, sid in enumerate([*sids[start:], *sids[:start]][:_RECEIPTS_A_POLL], start + 1):
+            self._asked[device.device_id] = place
+            try:
+                found += await self._receipt(device, sid)
+            except Unreachable:
+                if not found and not number_of(device):
+                    raise  # Nothing at all was told.
+                break
+        return found
 
     async def _receipt(self, device: Connection, sid: str) -> Sequence[Signal]:
         try:
             return meaning.receipt_of(_shaped(await self._answer(device, _Request("GET", f"/Messages/{sid}.json")), Row))
         except _Missing:
             return ()  # It was deleted at Twilio.
-
-    def _turn_of(self, open_ids: Sequence[str]) -> Sequence[str]:
-        """Return as many ids as one poll may ask for, others each time."""
-        ours = [one for one in open_ids if one.isalnum()]
-        if len(ours) <= _RECEIPTS_A_POLL:
-            return ours
-        start = self._turn % len(ours)
-        self._turn += _RECEIPTS_A_POLL
-        return (ours[start:] + ours[:start])[:_RECEIPTS_A_POLL]
 
     async def _answer(self, device: Connection, request: _Request) -> Answer:
         """Ask something harmless; raise `Unreachable` for every answer but a good one."""

@@ -46,6 +46,11 @@ class Row(Struct, frozen=True):
         return self.direction.startswith("outbound")
 
     @property
+    def is_written(self) -> bool:
+        """Whether a person wrote it; what is still coming in has not all of its files yet."""
+        return self.direction == "inbound" and bool(self.from_) and self.status != "receiving"
+
+    @property
     def media(self) -> int:
         return number(self.num_media)
 
