@@ -246,8 +246,8 @@ def test_what_is_no_message_between_two_is_nothing(body: object) -> None:
 
 
 def test_what_came_to_another_number_of_the_account_is_not_this_lines() -> None:
-    other = wrote(to_number="+16285553009", sendblue_number="+16285553009")
-    assert heard(other, OF_NUMBER) == []
+    other: Json = {"to_number": "+16285553009", "sendblue_number": "+16285553009"}
+    assert heard(wrote(**other), OF_NUMBER) == heard({"number": PERSON, "is_typing": True} | other, OF_NUMBER) == []
     assert len(heard(wrote(), OF_NUMBER)) == 1
 
 

@@ -194,13 +194,17 @@ def report_of(body: bytes, marker: str | None, own_number: str) -> Sequence[Sign
     dots = read(body, Dots)
     if dots is not None:
         address = dots.number or dots.from_number
-        return (Typing(address, dots.is_typing),) if address else ()
+        return (Typing(address, dots.is_typing),) if address and _is_for(own_number, dots) else ()
     row = read(body, Row)
     if row is None or row.is_outbound is None:
         return ()
     if row.is_outbound:
         return receipt_of(row, marker)
-    return inbound_of(row) if not own_number or row.own_number in (own_number, None) else ()
+    return inbound_of(row) if _is_for(own_number, row) else ()
+
+
+def _is_for(own_number: str, said: Row | Dots) -> bool:
+    return not own_number or said.own_number in (own_number, None)
 
 
 def is_about_ours(body: bytes) -> bool:

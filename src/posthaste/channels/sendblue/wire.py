@@ -119,6 +119,12 @@ class Dots(Struct, frozen=True):
     is_typing: bool
     number: Text | None = None
     from_number: Text | None = None
+    to_number: Text | None = None
+    sendblue_number: Text | None = None
+
+    @property
+    def own_number(self) -> str | None:
+        return self.sendblue_number or self.to_number
 
 
 T = TypeVar("T")
