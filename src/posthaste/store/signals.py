@@ -3,18 +3,30 @@
 from posthaste.core.lines import NEVER_AT
 from posthaste.store.transaction import Transaction
 
+# Half of what is remembered at the least, and rare enough for a report that every poll repeats.
+_FRESH_MS = 12 * 3_600_000
+
 
 def first_seen(tx: Transaction, device_id: str, external_id: str) -> bool:
-    """Note a message that came in; False if it was reported before."""
-    return bool(
+    """Note a message that came in; False if it was reported before. What is still being reported is not forgotten: a poll asks
+    for what came since the newest, and on a quiet line that stays the same for months."""
+    report = {"device_id": device_id, "external_id": external_id, "now": tx.now}
+    is_new = tx.run(
+        """
+        INSERT INTO signals_seen (device_id, external_id, seen_at) VALUES (:device_id, :external_id, :now)
+        ON CONFLICT DO NOTHING
+        """,
+        report,
+    )
+    if not is_new:
         tx.run(
             """
-            INSERT INTO signals_seen (device_id, external_id, seen_at) VALUES (:device_id, :external_id, :now)
-            ON CONFLICT DO NOTHING
+            UPDATE signals_seen SET seen_at = :now
+            WHERE device_id = :device_id AND external_id = :external_id AND seen_at < :stale
             """,
-            {"device_id": device_id, "external_id": external_id, "now": tx.now},
+            {**report, "stale": tx.now - _FRESH_MS},
         )
-    )
+    return bool(is_new)
 
 
 def sweep(tx: Transaction, seen_before: int, up_before: int, limit: int) -> int:
