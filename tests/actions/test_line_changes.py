@@ -1,5 +1,7 @@
 """Lines: added, changed and watched; whatever opens or closes one moves its device's clock in the same moment."""
 
+import dataclasses
+
 import pytest
 from builders import House
 
@@ -8,7 +10,8 @@ from posthaste.actions.health import suspect, take_due_for_health, take_due_for_
 from posthaste.actions.lines import LineChange, NewLine, Resetting, add_line, change_line, move_device
 from posthaste.actions.show import line_views
 from posthaste.actions.workspaces import make_workspace
-from posthaste.core.channels import Setup
+from posthaste.channels.bluebubbles.channel import BlueBubbles
+from posthaste.core.channels import Field
 from posthaste.core.errors import NotFound, Refused
 from posthaste.core.row import replace
 from posthaste.store import devices
@@ -193,12 +196,15 @@ def test_names_and_checks_are_changed(house: House) -> None:
 
 def test_what_a_channel_asks_for_is_changed_in_part_and_its_device_is_pinged(any_house: House) -> None:
     vault = Vault(["key"])
+    kind = dataclasses.replace(
+        BlueBubbles.kind, fields=(*BlueBubbles.kind.fields, Field("region", ""), Field("token", "", is_secret=True))
+    )
     line = any_house.add_line(
         url="http://old:1", config={"url": "http://old:1", "region": "eu"}, secret=vault.seal({"token": "t", "password": "p"})
     )
     due_for_health(any_house)
     any_house.woken.clear()
-    any_house.change(line, resetting=Resetting(Setup({"url": "http://new:2"}, {"password": "q"}), vault))
+    any_house.change(line, resetting=Resetting(kind, {"url": "http://new:2", "password": "q"}, vault))
     access = any_house.read(devices.access, [line.device_id])[line.device_id]
     assert (access.url, access.config) == ("http://new:2", {"url": "http://new:2", "region": "eu"})
     assert vault.open(access.secret) == {"token": "t", "password": "q"}

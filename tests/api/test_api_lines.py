@@ -1,5 +1,7 @@
 """Lines over the API: every channel's own fields, secrets that are never shown, and deletion."""
 
+from collections.abc import Mapping
+
 import httpx2
 import pytest
 
@@ -126,6 +128,80 @@ def test_a_change_that_makes_no_sense_is_refused_and_changes_nothing() -> None:
                 f"/api/lines/{line['_id']}", json={"password": "x"}, headers={"Authorization": f"Bearer {key}"}
             )
             assert foreign.status_code == 404
+
+    run(main)
+
+
+CARRIER = {"channel": "smpp", "host": "centre.local", "port": 2776, "systemId": "us", "password": "p4ss", "systemType": "VMA"}
+TWILIO = {
+    "channel": "twilio",
+    "accountSid": f"AC{'a' * 32}",
+    "authToken": "t0ken",
+    "apiKeySid": f"SK{'b' * 32}",
+    "apiKeySecret": "s3cret",
+    "number": "+16462230999",
+}
+
+
+async def add_with(it: House, given: Mapping[str, object]) -> tuple[str, str]:
+    """Add a line, and return its id and its device's."""
+    answer = await it.client.post("/api/lines", json={"phone": "+16462230999", **given}, headers=it.auth)
+    assert answer.status_code == 201, answer.text
+    return answer.json()["line"]["_id"], answer.json()["line"]["deviceId"]
+
+
+async def set_up(it: House, device_id: str) -> tuple[Mapping[str, str], Mapping[str, str]]:
+    """Return what a device is set up with: what may be shown, and what is secret."""
+    access = (await it.store.read(devices.access, [device_id]))[device_id]
+    return access.config, VAULT.open(access.secret)
+
+
+def test_null_takes_a_field_away_or_back_to_its_default() -> None:
+    async def main() -> None:
+        async with house() as it:
+            line_id, device_id = await add_with(it, CARRIER)
+            before, secrets = await set_up(it, device_id)
+            answer = await change(it, line_id, systemType=None, port=None, host="", password=" ")
+            assert answer.status_code == 200, answer.text
+            kept = {name: value for name, value in before.items() if name != "systemType"}
+            assert await set_up(it, device_id) == ({**kept, "port": "2775"}, secrets)
+
+    run(main)
+
+
+def test_a_secret_is_taken_away() -> None:
+    async def main() -> None:
+        async with house() as it:
+            line_id, device_id = await add_with(it, TWILIO)
+            assert (await change(it, line_id, apiKeySid=None, apiKeySecret=None)).status_code == 200
+            config, secrets = await set_up(it, device_id)
+            assert "apiKeySid" not in config
+            assert secrets == {"authToken": "t0ken"}
+
+    run(main)
+
+
+@pytest.mark.parametrize(
+    ("given", "fields", "code", "words"),
+    [
+        (CARRIER, {"host": None}, "MISSING_FIELD", "host is required for smpp: "),
+        (CARRIER, {"password": None, "systemType": "X"}, "MISSING_FIELD", "password is required for smpp: "),
+        (CARRIER, {"port": 70_000}, "INVALID_VALUE", "port must be 1 to 65535, got 70000"),
+        (TWILIO, {"apiKeySid": None}, "MISSING_FIELD", "apiKeySid is required: "),
+        (TWILIO, {"apiKeySecret": None}, "MISSING_FIELD", "apiKeySecret is required: "),
+    ],
+)
+def test_a_line_is_left_with_what_it_could_have_been_added_with(
+    given: Mapping[str, object], fields: dict[str, object], code: str, words: str
+) -> None:
+    async def main() -> None:
+        async with house() as it:
+            line_id, device_id = await add_with(it, given)
+            before = await set_up(it, device_id)
+            answer = await change(it, line_id, **fields)
+            assert (answer.status_code, answer.json()["code"]) == (400, code)
+            assert answer.json()["error"].startswith(words)
+            assert await set_up(it, device_id) == before
 
     run(main)
 

@@ -11,7 +11,6 @@ from posthaste.actions.health import take_due_for_health
 from posthaste.actions.lines import LineChange, Resetting, change_line, move_device
 from posthaste.channels.base import Channel, Connection, Health
 from posthaste.channels.bluebubbles.channel import BlueBubbles
-from posthaste.core.channels import Setup
 from posthaste.loops.reach import Reach
 from posthaste.loops.watcher import Watcher
 from posthaste.vault import Vault
@@ -50,8 +49,8 @@ class Watch:
         for access in await self.house.store.write(take_due_for_health, self.house.settings, 9):
             await self.watcher._ping(access)
 
-    async def change(self, config: dict[str, str], secrets: dict[str, str]) -> None:
-        change = LineChange(resetting=Resetting(Setup(config, secrets), VAULT))
+    async def change(self, **given: str) -> None:
+        change = LineChange(resetting=Resetting(BlueBubbles.kind, given, VAULT))
         await self.house.store.write(change_line, self.house.workspace.id, self.house.lines[0].line.id, change)
 
 
@@ -98,9 +97,9 @@ def test_a_device_that_is_reached_in_another_way_is_told_there() -> None:
         mac = Mac()
         async with watching(mac) as it:
             await it.ping()
-            await it.change({"url": "http://127.0.0.1:9999"}, {})
+            await it.change(url="http://127.0.0.1:9999")
             await it.ping()
-            await it.change({}, {"password": "n3w"})
+            await it.change(password="n3w")
             await it.ping()
             await it.ping()
             assert mac.told == [
@@ -122,7 +121,7 @@ def test_a_device_that_is_reached_in_another_way_or_is_gone_is_forgotten_by_ever
             await it.ping()
             await it.house.store.write(change_line, it.house.workspace.id, line.id, LineChange(is_active=False))
             assert mac.forgotten == [], "a disabled line still hears what people answer"
-            await it.change({"url": "http://127.0.0.1:9999"}, {})
+            await it.change(url="http://127.0.0.1:9999")
             assert mac.forgotten == elsewhere.forgotten == [device.id]
             await it.house.store.write(move_device, device.id, "http://127.0.0.1:9998")
             assert mac.forgotten == elsewhere.forgotten == [device.id] * 2

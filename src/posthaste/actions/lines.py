@@ -10,7 +10,7 @@ from dataclasses import replace as changed
 from posthaste.actions.ready import look_again
 from posthaste.actions.seals import Sealer
 from posthaste.actions.show import LineView, line_view
-from posthaste.core.channels import DEFAULT_PACE, Pace, Setup
+from posthaste.core.channels import DEFAULT_PACE, Kind, Pace, Setup
 from posthaste.core.errors import NotFound, Refused
 from posthaste.core.lines import Device, Line
 from posthaste.core.row import replace
@@ -54,9 +54,13 @@ class NewLine:
 
 @dataclass(frozen=True, slots=True)
 class Resetting:
-    """Some of the fields of a device's channel anew; the others are kept, the secret ones sealed again with them."""
+    """Some of the fields of a device's channel anew; the others are kept, the secret ones sealed again with them.
 
-    setup: Setup
+    None takes a field away, or back to its default.
+    """
+
+    kind: Kind
+    given: Mapping[str, str | None]
     sealer: Sealer
 
 
@@ -224,10 +228,11 @@ def _changed(line: Line, change: LineChange, now: int) -> Line:
 
 def _reset(tx: Transaction, device_id: str, resetting: Resetting) -> None:
     """Reach a device in another way from now on, and ping it at once."""
-    access, setup, sealer = devices.access(tx, [device_id])[device_id], resetting.setup, resetting.sealer
-    secrets = {**sealer.open(access.secret), **setup.secrets}
-    url = setup.config.get("url", access.url)
-    devices.save_access(tx, changed(access, url=url, secret=sealer.seal(secrets), config={**access.config, **setup.config}))
+    access, sealer = devices.access(tx, [device_id])[device_id], resetting.sealer
+    kept = Setup({"url": access.url, **access.config}, sealer.open(access.secret))
+    setup = resetting.kind.changed(kept, resetting.given)
+    url = setup.config.get("url", "")
+    devices.save_access(tx, changed(access, url=url, secret=sealer.seal(setup.secrets), config=setup.config))
     _announce(tx, device_id)
 
 

@@ -9,7 +9,6 @@ from typing import Any
 
 from posthaste.core.channels import Field, Form, Kind
 
-_ENDPOINTS = ("AddLineRequest", "ChangeLineRequest")
 _TYPES: Mapping[Form, tuple[str, ...]] = {
     Form.TEXT: ("string",),
     Form.LONG_TEXT: ("string",),
@@ -23,9 +22,9 @@ _TYPES: Mapping[Form, tuple[str, ...]] = {
 def describe_channels(schemas: dict[str, Any], kinds: Mapping[str, Kind]) -> None:
     """Write the channels and their fields into the schemas of lines."""
     names = {field.name: None for kind in kinds.values() for field in kind.fields}
-    for endpoint in _ENDPOINTS:
-        for name in names:
-            schemas[endpoint]["properties"][name] = _property(name, kinds.values())
+    for name in names:
+        schemas["AddLineRequest"]["properties"][name] = _property(name, kinds.values())
+        schemas["ChangeLineRequest"]["properties"][name] = _change_of(name, kinds.values())
     schemas["AddLineRequest"]["properties"]["channel"] = {
         "type": "string",
         "enum": list(kinds),
@@ -51,6 +50,13 @@ def _property(name: str, kinds: Iterable[Kind]) -> Mapping[str, Any]:
     if any(field.is_secret for _, field in of_name):
         found["writeOnly"] = True
     return found
+
+
+def _change_of(name: str, kinds: Iterable[Kind]) -> Mapping[str, Any]:
+    """Return the schema of a field that can be taken away, unless it is needed wherever there is one of its name."""
+    found = _property(name, kinds)
+    is_needed = all(field.is_needed for kind in kinds for field in kind.fields if field.name == name)
+    return found if is_needed else {**found, "type": [*found["type"], "null"]}
 
 
 def _meaning(kind: Kind, field: Field) -> str:

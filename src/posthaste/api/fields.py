@@ -1,4 +1,4 @@
-"""One field of a request at a time: its JSON type, and the rule that null, "" and blanks mean "not given", everywhere.
+"""One field of a request at a time: its JSON type, and the rule that null, "" and blanks mean "not given".
 
 Every refusal names the field and shows the value, shortened. What a field means is not known here.
 """
@@ -87,6 +87,11 @@ def given(fields: Fields, name: str) -> object:
     """Return a field of any type, None if it is blank."""
     value = fields.get(name)
     return None if value == "" or (isinstance(value, str) and value.isspace()) else value
+
+
+def is_null(fields: Fields, name: str) -> bool:
+    """Tell whether a field was named to be taken away: the one place where null is more than "not given"."""
+    return name in fields and fields[name] is None
 
 
 def within(name: str, value: str, most_chars: int) -> str:

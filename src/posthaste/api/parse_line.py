@@ -10,7 +10,7 @@ from typing import assert_never
 
 from posthaste.actions.lines import LineChange, NewLine, Resetting
 from posthaste.actions.seals import Sealer
-from posthaste.api.fields import Fields, flag, given, own_id, seconds_as_ms, text, whole_number, wrong_type
+from posthaste.api.fields import Fields, flag, given, is_null, own_id, seconds_as_ms, text, whole_number, wrong_type
 from posthaste.core.addresses import normalise_email, normalise_phone
 from posthaste.core.channels import Form, Kind
 from posthaste.core.errors import Refused, shown
@@ -46,7 +46,7 @@ class Setting:
 
 def parse_line_change(fields: Fields, kind: Kind, sealer: Sealer) -> LineChange:
     """Return what is to become different about a line of this channel; what is not given stays."""
-    setup = kind.change_of(_own_fields(fields, kind))
+    own = {name: value for name, value in _own_fields(fields, kind).items() if value is not None or is_null(fields, name)}
     change = LineChange(
         is_active=flag(fields, "isActive"),
         messages_per_day=_limit(fields, "dailyTotalMessagesLimit"),
@@ -57,7 +57,7 @@ def parse_line_change(fields: Fields, kind: Kind, sealer: Sealer) -> LineChange:
         timezone=_timezone(fields),
         first_name=text(fields, "firstName"),
         last_name=text(fields, "lastName"),
-        resetting=Resetting(setup, sealer) if setup.config or setup.secrets else None,
+        resetting=Resetting(kind, own, sealer) if own else None,
     )
     if change == LineChange():
         names = (*CHANGEABLE, *kind.field_names())

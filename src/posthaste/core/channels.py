@@ -99,14 +99,9 @@ class Kind:
             self.check(setup)
         return setup
 
-    def change_of(self, given: Mapping[str, str | None]) -> "Setup":
-        """Return only what was given, checked in the same way: for a line that exists and keeps the rest."""
-        named = {field.name: field for field in self.fields if given.get(field.name)}
-        values = {name: _value(self, field, given[name]) for name, field in named.items()}
-        return Setup(
-            {name: value for name, value in values.items() if not named[name].is_secret},
-            {name: value for name, value in values.items() if named[name].is_secret},
-        )
+    def changed(self, setup: "Setup", given: Mapping[str, str | None]) -> "Setup":
+        """Return settings with some of them anew, checked as a whole; None takes one away, or back to its default."""
+        return self.setup_from({**setup.config, **setup.secrets, **given})
 
 
 @dataclass(frozen=True, slots=True)
