@@ -16,6 +16,7 @@ def test_what_waits_can_be_cancelled(any_house: House) -> None:
     any_house.cancel(message_id)
     assert any_house.status(message_id) == "cancelled"
     assert any_house.codes(message_id)[-1] == "cancelled"
+    assert any_house.story(message_id)[-1].says == "Cancelled before it was handed over: a caller asked for it."
     assert any_house.device(line.device_id).ready_at is None
     assert f"message:{message_id}" in any_house.woken
     any_house.later(HOUR)

@@ -79,6 +79,7 @@ def test_what_the_caller_placed_is_cancelled_and_says_why(any_house: House) -> N
     assert (message.status, message.code) == ("cancelled", LINE_DELETED)
     told = any_house.story(asked)[-1]
     assert (told.code, told.facts["code"]) == ("cancelled", LINE_DELETED)
+    assert told.says == "Cancelled before it was handed over: the line on which it waited was deleted."
 
 
 def test_where_no_line_is_left_everything_is_cancelled(house: House) -> None:

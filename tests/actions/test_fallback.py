@@ -43,6 +43,8 @@ def test_who_is_not_on_imessage_gets_an_sms(any_house: House) -> None:
     assert any_house.status(sms_id) == "sent"
     assert any_house.codes(message)[-2:] == ["fallback", "fallback_sent"]
     assert any_house.codes(sms_id)[:3] == ["accepted", "falls_back", "line_chosen"]
+    why = f"It takes the place of message {message}, which found none of the person's addresses on iMessage."
+    assert any_house.story(sms_id)[1].says == why
     assert any_house.line(line.id).usage_total == 1
 
 

@@ -75,6 +75,7 @@ def test_a_word_that_opts_out_cancels_what_waits_and_blocks_what_comes(house: Ho
     waiting = house.send(scheduled_at=NOON + HOUR)
     house.receive(line.device_id, wrote(text))
     assert (house.status(waiting), house.view(waiting).message.code) == ("cancelled", "OPTED_OUT")
+    assert house.story(waiting)[-1].says.endswith(": the person replied with a word that opts out.")
     later = house.send(text="One more thing")
     assert (house.status(later), house.view(later).message.code) == ("blocked", "DO_NOT_CONTACT")
     assert house.claim() == []

@@ -73,7 +73,7 @@ def test_a_story_ends_with_what_holds_the_message_now(house: House) -> None:
     house.change(line, is_active=False)
     house.later(SECOND)
     last = house.story(message_id)[-1]
-    assert (last.at, last.code, last.says) == (NOON + SECOND, "held", "Held until not known: line_inactive.")
+    assert (last.at, last.code, last.says) == (NOON + SECOND, "held", "Held until further notice: the line is switched off.")
     house.change(line, is_active=True)
     assert house.codes(message_id)[-1] == "line_chosen"
 

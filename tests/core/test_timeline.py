@@ -1,7 +1,7 @@
 """Every step of a message's story has words, and whoever writes one gives the facts that the words need."""
 
 import ast
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 from string import Formatter
 
@@ -9,6 +9,7 @@ import pytest
 
 import posthaste
 from posthaste.core import timeline
+from posthaste.core.holds import Reason
 from posthaste.core.timeline import Code, say
 
 SOURCE = Path(posthaste.__file__).parent
@@ -29,12 +30,31 @@ def test_every_code_has_a_sentence(code: Code) -> None:
     assert "{" not in words
 
 
-def test_facts_are_put_into_words() -> None:
-    assert (
-        say("held", {"until": 1_773_316_800_000, "reason": "daily_limit"}) == "Held until 2026-03-12T12:00:00.000Z: daily_limit."
-    )
-    assert say("held", {"until": None, "reason": "line_down"}) == "Held until not known: line_down."
-    assert say("unknown_fields", {"fields": ["a", "b"]}).endswith("use: a, b.")
+@pytest.mark.parametrize(
+    ("code", "facts", "words"),
+    [
+        (
+            "held",
+            {"until": 1_773_316_800_000, "reason": "daily_limit"},
+            "Held until 2026-03-12T12:00:00.000Z: the line has sent its messages of the day.",
+        ),
+        ("held", {"until": None, "reason": "line_down"}, "Held until further notice: the line's device does not answer."),
+        ("expired", {"code": "VALID_UNTIL_PASSED"}, "Expired: its validUntil has passed."),
+        ("reacted", {"kind": "love", "removed": False}, "The person reacted with love (taken back: no)."),
+        ("unknown_fields", {"fields": ["a", "b"]}, "The request had fields that we do not know and did not use: a, b."),
+    ],
+)
+def test_facts_are_put_into_words(code: str, facts: Mapping[str, object], words: str) -> None:
+    assert say(code, facts) == words
+
+
+@pytest.mark.parametrize("reason", Reason)
+def test_every_reason_to_hold_a_message_has_words(reason: Reason) -> None:
+    assert say("held", {"until": None, "reason": reason}) != f"Held until further notice: {reason}."
+
+
+def test_what_an_older_version_did_not_write_down_is_not_known() -> None:
+    assert say("cancelled", {}) == "Cancelled before it was handed over: not known."
 
 
 def test_a_fact_with_braces_stays_what_it_is() -> None:

@@ -1,6 +1,7 @@
 """Cancel a message that was not handed over yet."""
 
 from posthaste.actions.ready import look_again
+from posthaste.actions.withdraw import BY_CALLER
 from posthaste.core.errors import Conflict, NotFound
 from posthaste.core.lifecycle import Status, Step, advance
 from posthaste.core.row import replace
@@ -24,6 +25,6 @@ def cancel(tx: Transaction, workspace_id: str, message_id: str) -> None:
     if message.status not in (Status.WAITING, Status.SENDING) or was_handed:
         raise Conflict(f"The message is {message.status} and can no longer be cancelled", code="NOT_CANCELLABLE")
     messages.save_steps(tx, [replace(message, status=advance(message.status, Step.CANCEL), updated_at=tx.now)])
-    timeline.add(tx, [NewEntry(workspace_id, message_id, Code.CANCELLED, {})])
+    timeline.add(tx, [NewEntry(workspace_id, message_id, Code.CANCELLED, {"why": BY_CALLER})])
     look_again(tx, [device_id])
     tx.wake(f"message:{message_id}")

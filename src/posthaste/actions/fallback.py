@@ -4,11 +4,12 @@ Called by `settle` in the transaction that ends the iMessage, so that there is n
 message falls back is `core.fallback`'s to say.
 """
 
-from collections.abc import Collection
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 
 from posthaste.actions.assign import lane_of
 from posthaste.core.fallback import Skip, fallback_of, phone_of
+from posthaste.core.lifecycle import Status
 from posthaste.core.lines import Line
 from posthaste.core.messages import Lane, Message
 from posthaste.core.timeline import Code
@@ -17,6 +18,11 @@ from posthaste.settings import Settings
 from posthaste.store import conversations, lines, messages, timeline, workspaces
 from posthaste.store.timeline import NewEntry
 from posthaste.store.transaction import Transaction
+
+_WHY: Mapping[str, str] = {
+    Status.FALLBACK: "found none of the person's addresses on iMessage",
+    Status.FAILED: "failed",
+}
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,7 +75,7 @@ def _tell(tx: Transaction, ended: Message, sms: Message) -> None:
         [
             NewEntry(ended.workspace_id, ended.id, Code.FALLBACK_SENT, {"message": sms.id, "line": sms.line_id}),
             NewEntry(sms.workspace_id, sms.id, Code.ACCEPTED, {"type": sms.message_type}),
-            NewEntry(sms.workspace_id, sms.id, Code.FALLS_BACK, {"message": ended.id, "why": f"ended as {ended.status}"}),
+            NewEntry(sms.workspace_id, sms.id, Code.FALLS_BACK, {"message": ended.id, "why": _WHY[ended.status]}),
             NewEntry(sms.workspace_id, sms.id, Code.LINE_CHOSEN, {"line": sms.line_id, "why": "it is the fallback line"}),
         ],
     )

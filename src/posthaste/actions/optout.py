@@ -18,7 +18,16 @@ def opt_out(tx: Transaction, workspace_id: str, address: str, reason: str, *, al
     """Send nothing more to the person behind an address; return the messages that were cancelled."""
     lead_id, addresses = person_behind(tx, workspace_id, address)
     do_not_contact.add(tx, workspace_id, addresses, reason)
-    return withdraw(tx, workspace_id, lead_id=lead_id, addresses=addresses, step=Step.CANCEL, code=OPTED_OUT, also_lock=also_lock)
+    return withdraw(
+        tx,
+        workspace_id,
+        lead_id=lead_id,
+        addresses=addresses,
+        step=Step.CANCEL,
+        code=OPTED_OUT,
+        why=reason,
+        also_lock=also_lock,
+    )
 
 
 def opt_in(tx: Transaction, workspace_id: str, address: str) -> None:

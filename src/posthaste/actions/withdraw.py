@@ -16,6 +16,8 @@ from posthaste.store import attempts, devices, lines, messages, timeline, waitin
 from posthaste.store.timeline import NewEntry
 from posthaste.store.transaction import Transaction
 
+BY_CALLER = "a caller asked for it"
+
 
 def withdraw(
     tx: Transaction,
@@ -25,14 +27,15 @@ def withdraw(
     addresses: Collection[str] = (),
     step: Step = Step.CANCEL,
     code: str | None = None,
+    why: str | None = BY_CALLER,
     also_lock: Collection[str] = (),
 ) -> list[str]:
     """End what waits for a lead, or for any of the addresses; return the ids of the messages that were ended.
 
-    `also_lock` are devices that the caller needs locked with the others.
+    `why` is told in their stories. `also_lock` are devices that the caller needs locked with the others.
     """
     seen = waiting.open_for(tx, workspace_id, lead_id, addresses)
-    return withdraw_messages(tx, workspace_id, seen, step=step, code=code, also_lock=also_lock)
+    return withdraw_messages(tx, workspace_id, seen, step=step, code=code, why=why, also_lock=also_lock)
 
 
 def withdraw_messages(
@@ -42,6 +45,7 @@ def withdraw_messages(
     *,
     step: Step,
     code: str | None,
+    why: str | None,
     also_lock: Collection[str] = (),
 ) -> list[str]:
     """End those of these messages that were not handed over yet."""
@@ -51,15 +55,15 @@ def withdraw_messages(
     handed = attempts.handed_of(tx, message_ids)
     locked = messages.lock(tx, message_ids).values()
     ending = [one for one in locked if one.status in (Status.WAITING, Status.SENDING) and one.id not in handed]
-    _end(tx, ending, step, code)
+    _end(tx, ending, step, code, why)
     look_again(tx, sorted(device_ids))
     return [one.id for one in ending]
 
 
-def _end(tx: Transaction, ending: Sequence[Message], step: Step, code: str | None) -> None:
+def _end(tx: Transaction, ending: Sequence[Message], step: Step, code: str | None, why: str | None) -> None:
     messages.save_steps(tx, [_ended(one, step, code, tx.now) for one in ending])
     entry = Code.BLOCKED if step == Step.BLOCK else Code.CANCELLED
-    facts = {} if code is None else {"code": code}
+    facts = {"code": code, "why": why}
     timeline.add(tx, [NewEntry(one.workspace_id, one.id, entry, facts) for one in ending])
     for one in ending:
         tx.wake(f"message:{one.id}")

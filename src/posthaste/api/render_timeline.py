@@ -6,6 +6,8 @@ from posthaste.api.render_message import Document
 from posthaste.core.schedule import render_instant
 from posthaste.core.timeline import Entry
 
+_INSTANTS = ("until", "wish")
+
 
 def render_timeline(message_id: str, entries: Iterable[Entry]) -> Document:
     return {"messageId": message_id, "timeline": [_entry(entry) for entry in entries]}
@@ -22,4 +24,4 @@ def _name(name: str) -> str:
 
 
 def _fact(name: str, value: object) -> object:
-    return render_instant(value) if name == "until" and isinstance(value, int) else value
+    return render_instant(value) if name in _INSTANTS and isinstance(value, int) else value

@@ -8,6 +8,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from enum import StrEnum
 
+from posthaste.core.holds import Reason
 from posthaste.core.schedule import render_instant
 
 
@@ -89,7 +90,7 @@ _SAYS: Mapping[Code, str] = {
     Code.LOOKED_UP: "Looked up at the provider: {detail}; asked again at {until}.",
     Code.UNKNOWN: "Nobody can tell whether it was sent ({detail}); it will not be sent again.",
     Code.RELEASED: "Attempt {attempt} was given back before it was handed over: {detail}.",
-    Code.CANCELLED: "Cancelled before it was handed over.",
+    Code.CANCELLED: "Cancelled before it was handed over: {why}.",
     Code.EXPIRED: "Expired: {code}.",
     Code.BLOCKED: "Not sent: the address is on the do-not-contact list.",
     Code.RECEIPT_ABSORBED: "A late report ({step}) changed nothing: the message was {status}.",
@@ -108,15 +109,42 @@ _SAYS: Mapping[Code, str] = {
 }
 
 
+_WORDS: Mapping[tuple[str, object], str] = {
+    ("until", None): "further notice",
+    ("reason", Reason.SCHEDULED): "it was scheduled for then",
+    ("reason", Reason.OUTSIDE_WINDOW): "its window or its days do not allow it earlier",
+    ("reason", Reason.DAILY_LIMIT): "the line has sent its messages of the day",
+    ("reason", Reason.NEW_CONVERSATION_LIMIT): "the line has begun its new conversations of the day",
+    ("reason", Reason.DEVICE_GAP): "the line's device pauses between two sends",
+    ("reason", Reason.CONTACT_GAP): "the line pauses before it writes to somebody new",
+    ("reason", Reason.LINE_DOWN): "the line's device does not answer",
+    ("reason", Reason.LINE_INACTIVE): "the line is switched off",
+    ("reason", Reason.PROVIDER_RETRY): "there is a pause before the next try",
+    ("reason", Reason.OUTCOME_UNKNOWN): "nobody knows yet whether it was sent",
+    ("code", "VALID_UNTIL_PASSED"): "its validUntil has passed",
+    ("code", "TOO_LONG_PAST_DUE"): "it was due too long ago",
+    ("removed", True): "yes",
+    ("removed", False): "no",
+}
+"""Facts that stand for themselves to programs, and not to people."""
+
+
+class _Words(dict[str, str]):
+    """The facts of an entry in words. What an older version did not write down is not known."""
+
+    def __missing__(self, name: str) -> str:
+        return "not known"
+
+
 def say(code: str, facts: Mapping[str, object]) -> str:
     """Put an entry into words."""
-    words = {name: _in_words(name, value) for name, value in facts.items()}
+    words = _Words({name: _in_words(name, value) for name, value in facts.items()})
     return _SAYS[Code(code)].format_map(words)
 
 
 def _in_words(name: str, value: object) -> str:
-    if name == "until" and isinstance(value, int):
-        return render_instant(value)
     if isinstance(value, list | tuple):
         return ", ".join(str(one) for one in value)
-    return "not known" if value is None else str(value)
+    if name == "until" and isinstance(value, int):
+        return render_instant(value)
+    return _WORDS.get((name, value)) or ("not known" if value is None else str(value))
