@@ -2,15 +2,15 @@
 
 import shutil
 
-import pytest
-
 from api.served import served
+from fixtures.installed import did_not_run
 
 BROWSER = shutil.which("chromium") or shutil.which("chromium-browser") or shutil.which("google-chrome")
 
 
-@pytest.mark.skipif(BROWSER is None, reason="no browser on this machine")
 def test_a_newcomer_sends_a_message_from_the_page() -> None:
+    if BROWSER is None:
+        did_not_run("there is no Chromium on this machine")
     from playwright.sync_api import sync_playwright
 
     with served() as (address, it), sync_playwright() as players:

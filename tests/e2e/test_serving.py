@@ -15,6 +15,7 @@ import httpx2
 import pytest
 from programs import ended, environment, free_port, refused, running
 
+from fixtures.installed import did_not_run
 from posthaste.__main__ import main
 from posthaste.provision import PARTS
 
@@ -49,7 +50,7 @@ def test_a_fresh_start_needs_nothing_and_says_what_to_do_next(tmp_path: Path) ->
 
 def test_the_call_that_is_printed_puts_a_text_on_a_phone(tmp_path: Path) -> None:
     if shutil.which("curl") is None:
-        pytest.skip("curl is not installed")
+        did_not_run("curl is not installed")
     with running(tmp_path / "data") as server:
         line = next(line for line in server.welcome.splitlines() if line.startswith("curl "))
         done = subprocess.run(
@@ -167,7 +168,7 @@ def test_the_sandbox_ends_with_a_server_that_was_killed(tmp_path: Path) -> None:
 
 def test_make_serve_passes_the_environment_on(tmp_path: Path) -> None:
     if shutil.which("make") is None:
-        pytest.skip("make is not installed")
+        did_not_run("make is not installed")
     top, port = Path(__file__).parents[2], free_port()
     command = ["make", "--silent", "--directory", str(top), f"--old-file={sys.prefix}/.serve", "serve", f"VENV={sys.prefix}"]
     with running(tmp_path / "data", command=command, POSTHASTE_PORT=str(port)) as server:

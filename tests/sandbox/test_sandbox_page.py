@@ -13,6 +13,7 @@ import pytest
 from miniworld import LINE, ORDINARY, number, texts
 from playwright.sync_api import Browser, Page, expect, sync_playwright
 
+from fixtures.installed import did_not_run
 from posthaste.sandbox.numbers import Script
 from posthaste.sandbox.server import Sandbox, spawn
 
@@ -26,8 +27,6 @@ SMS_LINE = "+16285552000"
 # A picture of one dot.
 DOT = "iVBORw0KGgoAAAANSUhEUgAAAAEAAAABCAYAAAAfFcSJAAAADUlEQVR42mNk+M9QDwADhgGAWjR9awAAAABJRU5ErkJggg=="
 
-pytestmark = pytest.mark.skipif(CHROMIUM is None, reason="THE PAGE WAS NOT TRIED, there is no Chromium on this machine")
-
 
 @pytest.fixture
 def sandbox(tmp_path: Path) -> Iterator[Sandbox]:
@@ -39,6 +38,8 @@ def sandbox(tmp_path: Path) -> Iterator[Sandbox]:
 
 @pytest.fixture(scope="module")
 def browser() -> Iterator[Browser]:
+    if CHROMIUM is None:
+        did_not_run("there is no Chromium on this machine")
     with sync_playwright() as play:
         browser = play.chromium.launch(executable_path=CHROMIUM, args=list(QUIET))
         yield browser
