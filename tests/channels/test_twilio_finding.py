@@ -5,7 +5,25 @@ from dataclasses import replace
 
 import httpx2
 import pytest
-from twil import AT, BY_SERVICE, LINE, MESSAGE, PHONE, SERVICE, TEXT, TRACE, Json, ask, bad, date, now, page, query, row
+from twil import (
+    AT,
+    BY_SERVICE,
+    FROM_SERVICE,
+    LINE,
+    MESSAGE,
+    PHONE,
+    SERVICE,
+    TEXT,
+    TRACE,
+    Json,
+    ask,
+    bad,
+    date,
+    now,
+    page,
+    query,
+    row,
+)
 from wire import Answerer, Step, Wire, breaks, says
 
 from posthaste.channels.base import Connection, Trace
@@ -90,7 +108,15 @@ def test_a_messaging_service_may_have_chosen_any_number() -> None:
         ),
         **query(sender=None),
     )
-    assert find(TRACE, steps, device=BY_SERVICE) == Found(Accepted(MESSAGE))
+    assert find(replace(TRACE, target=FROM_SERVICE), steps, device=BY_SERVICE) == Found(Accepted(MESSAGE))
+
+
+@pytest.mark.parametrize(
+    "changed", [{"accountSid": "AC" + "9" * 32}, {"messagingServiceSid": "MG" + "9" * 32}, {"messagingServiceSid": ""}]
+)
+def test_what_went_another_way_than_the_line_goes_now_cannot_be_told(changed: dict[str, str]) -> None:
+    line = replace(BY_SERVICE, config={**BY_SERVICE.config, **changed})
+    assert isinstance(find(replace(TRACE, target=FROM_SERVICE), device=line), CannotTell)
 
 
 def test_it_is_looked_for_page_by_page_down_to_the_hand_over() -> None:

@@ -9,6 +9,8 @@ import httpx2
 import pytest
 from twil import (
     BY_SERVICE,
+    FROM_NUMBER,
+    FROM_SERVICE,
     HOOK,
     LINE,
     MESSAGE,
@@ -29,7 +31,7 @@ from twil import (
 from wire import Answerer, Step, Wire, breaks, says
 
 from posthaste.channels.base import NOBODY, Connection, Order, Target
-from posthaste.channels.twilio.channel import SMS, Twilio
+from posthaste.channels.twilio.channel import Twilio
 from posthaste.core.errors import Refused
 from posthaste.core.outcomes import Accepted, Ambiguous, Deferred, Outcome, Refusal, Rejected
 
@@ -109,8 +111,8 @@ def test_the_account_or_an_api_key_proves_who_asks(config: dict[str, str], secre
 
 
 def test_there_is_nothing_to_ask_before_a_send() -> None:
-    assert prepare(LINE, ORDER) == Target(SMS, PHONE)
-    assert prepare(BY_SERVICE, replace(ORDER, sender=NOBODY)) == Target(SMS, PHONE)
+    assert prepare(LINE, ORDER) == FROM_NUMBER
+    assert prepare(BY_SERVICE, replace(ORDER, sender=NOBODY)) == FROM_SERVICE
 
 
 @pytest.mark.parametrize(

@@ -10,7 +10,7 @@ from urllib.parse import parse_qsl
 import httpx2
 from wire import Answerer, Step, says
 
-from posthaste.channels.base import NOWHERE, Connection, File, Order, Sender, Trace
+from posthaste.channels.base import NOWHERE, Connection, File, Order, Sender, Target, Trace
 
 SID = "AC" + "0" * 31 + "1"
 # Each of these characters means something in a URL or a form.
@@ -28,7 +28,8 @@ CONFIG = {"accountSid": SID, "baseUrl": BASE, "number": OWN}
 LINE = Connection("device-1", "", {"authToken": TOKEN}, {}, CONFIG, HOOK)
 BY_SERVICE = replace(LINE, config={**CONFIG, "messagingServiceSid": SERVICE})
 ORDER = Order(PHONE, TEXT, "marker-1", NOWHERE, key="key-0", sender=Sender(phone=OWN))
-TRACE = Trace(PHONE, TEXT, "marker-1", NOWHERE, 0, AT, frozenset(), sender=Sender(phone=OWN))
+FROM_NUMBER, FROM_SERVICE = Target("sms", f"{SID}/{OWN}"), Target("sms", f"{SID}/{SERVICE}")
+TRACE = Trace(PHONE, TEXT, "marker-1", FROM_NUMBER, 0, AT, frozenset(), sender=Sender(phone=OWN))
 
 Json = dict[str, Any]
 

@@ -26,6 +26,7 @@ from posthaste.channels.twilio.setup import (
     number_of,
     pool_of,
     token_of,
+    way_of,
 )
 from posthaste.channels.twilio.signature import is_signed
 from posthaste.channels.twilio.wire import Row
@@ -121,7 +122,7 @@ class Twilio:
             return Rejected(Refusal.BAD_CONTENT, "there is no text to send")
         if len(order.files) > _FILES_AT_MOST:
             return Rejected(Refusal.BAD_CONTENT, f"an MMS carries {_FILES_AT_MOST} attachments at most")
-        return Target(SMS, order.address)
+        return Target(SMS, way_of(device, order.sender.phone))
 
     async def send(self, device: Connection, order: Order) -> Outcome:
         """Make the one request that sends."""
@@ -142,6 +143,8 @@ class Twilio:
 
         They are not filtered by date: Twilio filters by the date of sending, which a message in its queue does not have yet.
         """
+        if trace.target.chat != way_of(device, trace.sender.phone):
+            return CannotTell("the line has another account or sender now than when it was sent")
         query = {"To": trace.address, "PageSize": str(_PAGE_ROWS)}
         if not pool_of(device) and trace.sender.phone:
             query["From"] = trace.sender.phone

@@ -46,6 +46,11 @@ def number_of(device: Connection) -> str:
     return device.config.get("number", "")
 
 
+def way_of(device: Connection, phone: str | None) -> str:
+    """Name the account and the sender that a message goes from, the only place where it can be found again."""
+    return f"{device.config.get('accountSid', '')}/{pool_of(device) or phone or ''}"
+
+
 def token_of(device: Connection) -> str:
     return device.secrets.get("authToken", "")
 
