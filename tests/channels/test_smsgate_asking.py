@@ -35,7 +35,10 @@ from posthaste.core.signals import Inbound, InboundFile, Receipt
 T = TypeVar("T")
 
 FRESH = replace(DEVICE, options={})
-UP = {"sms_gate": True}
+NOW = SENT_MS + 90_000
+UP = {"sms_gate": True, "met_at": 0, "answered_at": NOW}
+MET = replace(DEVICE, options={"sms_gate": True, "met_at": SENT_MS - 600_000, "answered_at": SENT_MS})
+REFRESH = {"until": "2100-01-01T00:00:00.000Z", "triggerWebhooks": True}
 HOUR_BEFORE = "2026-03-01T14:00:00.000Z"  # An hour before SENT_AT, in UTC.
 ENDS = [
     says(401, complaint()),
@@ -51,13 +54,9 @@ ENDS = [
 def play(act: Callable[[SmsGate], Awaitable[T]], *steps: Step) -> T:
     async def main() -> T:
         async with Wire(*steps) as wire:
-            return await act(SmsGate(wire.client))
+            return await act(SmsGate(wire.client, lambda: NOW))
 
     return asyncio.run(main())
-
-
-def newest(*rows: object) -> Step:
-    return step("GET", "/inbox", says(200, list(rows)), query={"limit": "1"})
 
 
 def page(*rows: object, since: str = "1970-01-01T00:00:00.000Z", offset: int = 0, **more: str) -> Step:
@@ -78,22 +77,17 @@ def test_a_phone_is_up_when_it_answers_to_our_password() -> None:
     assert told == Health(True, "SMS Gate answers", UP)
 
 
-def test_a_phone_that_is_met_says_what_came_last() -> None:
-    told = play(lambda channel: channel.ping(FRESH), step("GET", "/webhooks", says(200, [])), newest(incoming()))
-    assert told == Health(True, "SMS Gate answers", UP, SENT_MS)
-
-
-@pytest.mark.parametrize("inbox", [says(200, []), says(404, ""), says(501, complaint())], ids=["empty", "old app", "old server"])
-def test_a_phone_to_which_nothing_came_is_polled_from_the_beginning(inbox: Answerer) -> None:
-    steps = step("GET", "/webhooks", says(200, [])), step("GET", "/inbox", inbox, query={"limit": "1"})
-    assert play(lambda channel: channel.ping(FRESH), *steps) == Health(True, "SMS Gate answers", UP, 0)
+def test_when_a_phone_was_met_is_kept_and_when_it_answered_last() -> None:
+    listed = step("GET", "/webhooks", says(200, []))
+    assert play(lambda channel: channel.ping(FRESH), listed).options == UP | {"met_at": NOW}
+    assert play(lambda channel: channel.ping(MET), listed).options == UP | {"met_at": SENT_MS - 600_000}
 
 
 @pytest.mark.parametrize("answer", ENDS)
 def test_a_phone_that_does_not_answer_well_is_down(answer: Answerer) -> None:
     told = play(lambda channel: channel.ping(DEVICE), step("GET", "/webhooks", answer))
     assert not told.is_up
-    assert told.options == UP
+    assert told.options == DEVICE.options
     assert told.detail
     assert PASSWORD not in told.detail
 
@@ -121,26 +115,29 @@ def test_each_event_has_one_webhook_and_what_else_is_ours_goes() -> None:
         *REGISTERED,
         step("GET", "/webhooks", says(200, OWN + others)),
         step("DELETE", "/webhooks/old", says(204, "")),
-        newest(),
     )
     play(lambda channel: channel.listen(DEVICE), *steps)
 
 
-def test_the_app_looks_for_what_came_while_it_did_not_run() -> None:
-    asked = {"since": "2026-03-01T15:00:00.000Z", "until": "2100-01-01T00:00:00.000Z"}
+@pytest.mark.parametrize(
+    ("met_at", "since"),
+    [(0, HOUR_BEFORE), (SENT_MS - 600_000, "2026-03-01T14:50:00.000Z")],
+    ids=["an hour before it answered last", "not before it was met"],
+)
+def test_the_app_looks_for_what_came_while_it_did_not_run(met_at: int, since: str) -> None:
+    device = replace(MET, options={**MET.options, "met_at": met_at})
     for answer in (says(202, ""), says(404, "")):
-        steps = *REGISTERED, step("GET", "/webhooks", says(200, [])), newest(incoming())
-        play(lambda channel: channel.listen(DEVICE), *steps, step("POST", "/inbox/refresh", answer, asked))
+        refresh = step("POST", "/inbox/refresh", answer, REFRESH | {"since": since})
+        play(lambda channel: channel.listen(device), *REGISTERED, step("GET", "/webhooks", says(200, [])), refresh)
 
 
 def test_the_phone_of_the_line_is_named_in_everything() -> None:
-    device = replace(DEVICE, config={**DEVICE.config, "phoneId": "p1"})
+    device = replace(MET, config={**DEVICE.config, "phoneId": "p1"})
     hooks = [register(name, deviceId="p1") for name in ("received", "sent", "delivered", "failed")]
-    listed = step("GET", "/webhooks", says(200, []))
-    inbox = step("GET", "/inbox", says(200, [incoming()]), query={"limit": "1", "deviceId": "p1"})
-    asked = {"since": "2026-03-01T15:00:00.000Z", "until": "2100-01-01T00:00:00.000Z", "deviceId": "p1"}
-    play(lambda channel: channel.listen(device), *hooks, listed, inbox, step("POST", "/inbox/refresh", says(202, ""), asked))
-    play(lambda channel: channel.poll(device, 0, []), page(deviceId="p1"))
+    asked = REFRESH | {"since": "2026-03-01T14:50:00.000Z", "deviceId": "p1"}
+    refresh = step("POST", "/inbox/refresh", says(202, ""), asked)
+    play(lambda channel: channel.listen(device), *hooks, step("GET", "/webhooks", says(200, [])), refresh)
+    play(lambda channel: channel.poll(device, 0, []), page(since="2026-03-01T14:50:00.000Z", deviceId="p1"))
 
 
 def test_an_address_that_the_app_does_not_take_leaves_a_phone_that_is_polled() -> None:
@@ -152,7 +149,7 @@ def test_an_address_that_the_app_does_not_take_leaves_a_phone_that_is_polled() -
 
     refusal = register("received", says(400, complaint("url must start with https://")))
     listed = step("GET", "/webhooks", says(200, []))
-    first, second = play(story, refusal, listed, newest(), listed, *REGISTERED, listed, newest(), listed)
+    first, second = play(story, refusal, listed, listed, *REGISTERED, listed, listed)
     assert first.is_up
     assert first.detail == (
         "SMS Gate answers; it is polled, for it does not take our webhooks: SMS Gate answered 400: url must start with https://"
@@ -179,6 +176,10 @@ def test_a_poll_looks_back_an_hour_and_goes_on_from_the_newest() -> None:
     news = poll(DEVICE, SENT_MS, [], page(*rows, since=HOUR_BEFORE))
     assert [signal.text for signal in news.signals if isinstance(signal, Inbound)] == ["First", "Second"]
     assert (news.cursor, news.is_complete) == (DELIVERED_MS, True)
+
+
+def test_a_poll_looks_for_nothing_from_before_the_phone_was_met() -> None:
+    assert poll(MET, SENT_MS, [], page(since="2026-03-01T14:50:00.000Z")).signals == []
 
 
 def test_a_poll_that_finds_nothing_stays_where_it_is() -> None:

@@ -18,7 +18,7 @@ from typing import Any, TypeVar
 import httpx2
 import pytest
 from openapi_schema_validator import OAS30Validator
-from smsgate_phone import DEVICE, HOOK_URL, KEY, NUMBER, ORDER, TRACE
+from smsgate_phone import DEVICE, HOOK_URL, KEY, NUMBER, ORDER, SENT_MS, TRACE
 
 from fixtures.installed import did_not_run, node_program
 from fixtures.processes import free_port, until
@@ -107,7 +107,7 @@ def proxied(document: Path, phone: Connection) -> Iterator[Connection]:
 def with_channel(act: Callable[[SmsGate], Awaitable[T]]) -> T:
     async def main() -> T:
         async with open_client() as client:
-            return await act(SmsGate(client))
+            return await act(SmsGate(client, lambda: SENT_MS))
 
     return asyncio.run(main())
 
@@ -134,7 +134,8 @@ def test_our_questions_are_as_the_document_wants_them(mock: str) -> None:
     async def story(channel: SmsGate) -> None:
         for line in lines(mock):
             health = await channel.ping(replace(line, options={}))
-            assert (health.is_up, health.options) == (True, {"sms_gate": True}), health.detail
+            assert health.is_up, health.detail
+            assert health.options == {"sms_gate": True, "met_at": SENT_MS, "answered_at": SENT_MS}
             await channel.listen(line)
             assert "is polled" not in (await channel.ping(line)).detail, "a webhook of ours was refused"
             news = await channel.poll(line, 1_772_377_200_000, [KEY])

@@ -25,7 +25,7 @@ from posthaste.channels.smsgate.channel import SmsGate
 from posthaste.core.hooks import Heard, HookCall
 from posthaste.core.signals import Inbound, Receipt, Signal
 
-CHANNEL = SmsGate(open_client())
+CHANNEL = SmsGate(open_client(), lambda: SENT_MS)
 SIGNING = replace(DEVICE, secrets={"password": PASSWORD, "signingKey": SIGNING_KEY})
 
 

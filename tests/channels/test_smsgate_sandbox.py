@@ -180,15 +180,28 @@ def test_what_came_while_the_app_did_not_run_comes_once_we_listen_again(here: He
     here.run(main())
 
 
-def test_a_phone_that_was_met_before_does_not_replay_what_came_earlier(here: Here) -> None:
+def test_what_came_first_of_all_while_the_app_did_not_run_comes_too(here: Here) -> None:
+    async def main() -> None:
+        async with desk(here) as own:
+            await own.turn("down")
+            await own.person(NUMBERS["delivered"], "Is anybody there?")
+            await own.turn("up")
+            await own.channel.listen(own.device)
+            await own.hears(wrote(own, NUMBERS["delivered"], "Is anybody there?"))
+            news = await own.channel.poll(own.device, 0, [])
+            assert [one.text for one in news.signals if isinstance(one, Inbound)] == ["Is anybody there?"]
+
+    here.run(main())
+
+
+def test_what_came_before_a_phone_was_met_is_no_reply(here: Here) -> None:
     async def main() -> None:
         async with desk(here) as own:
             await own.person(NUMBERS["delivered"], "Long ago")
-            met = await own.channel.ping(replace(own.device, options={}))
-            known = await own.channel.ping(own.device)
-            [came] = (await own.channel.poll(own.device, 0, [])).signals
-            assert isinstance(came, Inbound)
-            assert (met.cursor, known.cursor) == (came.at, None)
+            met = replace(own.device, options=(await own.channel.ping(replace(own.device, options={}))).options)
+            await own.person(NUMBERS["delivered"], "Now")
+            news = await own.channel.poll(met, 0, [])
+            assert [one.text for one in news.signals if isinstance(one, Inbound)] == ["Now"]
 
     here.run(main())
 

@@ -15,6 +15,7 @@ from smsgate_phone import (
     NUMBER,
     ORDER,
     PASSWORD,
+    SENT_MS,
     TEXT,
     TRACE,
     complaint,
@@ -47,7 +48,7 @@ QUERY = {"skipPhoneValidation": "true"}
 def send(*steps: Step, device: Connection = DEVICE, order: Order = ORDER) -> Outcome:
     async def main() -> Outcome:
         async with Wire(*steps) as wire:
-            return await SmsGate(wire.client).send(device, order)
+            return await SmsGate(wire.client, lambda: SENT_MS).send(device, order)
 
     return asyncio.run(main())
 
@@ -59,7 +60,7 @@ def answered(answer: Answerer) -> Outcome:
 def found(answer: Answerer) -> Finding:
     async def main() -> Finding:
         async with Wire(step("GET", f"/messages/{KEY}", answer)) as wire:
-            return await SmsGate(wire.client).find(DEVICE, TRACE)
+            return await SmsGate(wire.client, lambda: SENT_MS).find(DEVICE, TRACE)
 
     return asyncio.run(main())
 
@@ -67,7 +68,7 @@ def found(answer: Answerer) -> Finding:
 def test_preparing_asks_nothing() -> None:
     async def main() -> object:
         async with Wire() as wire:
-            return await SmsGate(wire.client).prepare(DEVICE, replace(ORDER, target=NOWHERE))
+            return await SmsGate(wire.client, lambda: SENT_MS).prepare(DEVICE, replace(ORDER, target=NOWHERE))
 
     assert asyncio.run(main()) == Target(PHONE, NUMBER)
 

@@ -52,7 +52,7 @@ def make_channels(tools: Tools) -> dict[str, Channel]:
             question_timeout_ms=tools.question_ms,
             connect_timeout_ms=tools.connect_ms,
         ),
-        SmsGate(tools.client, question_timeout_ms=tools.question_ms, connect_timeout_ms=tools.connect_ms),
+        SmsGate(tools.client, tools.now_ms, question_timeout_ms=tools.question_ms, connect_timeout_ms=tools.connect_ms),
         Twilio(tools.client, tools.now_ms, question_timeout_ms=tools.question_ms, connect_timeout_ms=tools.connect_ms),
         Smpp(
             tools.inbox,

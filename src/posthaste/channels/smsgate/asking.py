@@ -55,11 +55,6 @@ class Asking:
         """Ask what became of a message; raise `Missing` if there is none with this id."""
         return await self._ask(device, Request("GET", f"/messages/{quote(message_id, safe='')}"), wire.Message)
 
-    async def newest_text(self, device: Connection) -> wire.Incoming | None:
-        """Return what came last."""
-        page = await self._inbox_page(device, {"limit": "1"})
-        return page[0] if page else None
-
     async def inbox(self, device: Connection, since: int) -> Sequence[wire.Incoming]:
         """Return what came since a time in milliseconds, the oldest first; the app itself shows the newest first."""
         found: list[wire.Incoming] = []

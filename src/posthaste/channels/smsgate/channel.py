@@ -9,7 +9,7 @@ messages, so the list of webhooks is asked for in its place.
 
 import hashlib
 import hmac
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from contextlib import suppress
 from dataclasses import replace
 from typing import Final
@@ -76,6 +76,7 @@ class SmsGate:
     def __init__(
         self,
         client: httpx2.AsyncClient,
+        now_ms: Callable[[], int],
         *,
         answer_timeout_ms: int = 30_000,
         question_timeout_ms: int = 10_000,
@@ -84,6 +85,7 @@ class SmsGate:
     ) -> None:
         questions = Limits(connect_timeout_ms, question_timeout_ms, answer_bytes)
         self._asking = Asking(client, questions)
+        self._now_ms = now_ms
         self._sends = replace(questions, answer_ms=answer_timeout_ms)
         self._unheard: dict[str, str] = {}
         self._asked: dict[str, int] = {}
@@ -129,19 +131,16 @@ class SmsGate:
     async def ping(self, device: Connection) -> Health:
         """Ask whether the app answers to our password.
 
-        The newest text that came is asked for only while nothing is kept of the device: what came before the line was
-        added is no reply to it.
+        Kept of the device are when it was met, for what came before the line was added is no reply to it, and when it
+        answered last, for what came since may be known to the phone alone.
         """
         try:
             await self._asking.hooks(device)
-            cursor = None if "sms_gate" in device.options else await self._newest_at(device)
         except Unreachable as error:
             return Health(False, str(error), device.options)
-        return Health(True, self._state(device), {"sms_gate": True}, cursor)
-
-    async def _newest_at(self, device: Connection) -> int:
-        newest = await self._asking.newest_text(device)
-        return newest.at if newest else 0
+        now = self._now_ms()
+        met_at = device.options.get("met_at", 0 if "sms_gate" in device.options else now)
+        return Health(True, self._state(device), {"sms_gate": True, "met_at": met_at, "answered_at": now})
 
     def _state(self, device: Connection) -> str:
         why = self._unheard.get(device.device_id)
@@ -153,12 +152,14 @@ class SmsGate:
         """Register one webhook an event under an id of its own, which replaces an earlier one; delete what else is ours.
 
         An address that the app does not take is no fault of the phone: everything then comes by polling. Texts that
-        came while the app did not run are in the phone's own store alone, so it is told to look there, too.
+        came while the app did not run are in the phone's own store alone, so it is told to look there, too, and to
+        report them, for a later text may hide them from polling.
         """
         await self._register(device)
-        newest_at = await self._newest_at(device)
-        if newest_at:
-            body = {"since": wire.time_text(newest_at), "until": _END_OF_TIME, **of_device(device)}
+        answered_at = _time_kept(device, "answered_at")
+        if answered_at:
+            since = wire.time_text(_a_little_before(answered_at, device))
+            body = {"since": since, "until": _END_OF_TIME, "triggerWebhooks": True, **of_device(device)}
             with suppress(Missing):  # The app is too old to be told.
                 await self._asking.answer(device, Request("POST", "/inbox/refresh", body))
 
@@ -177,7 +178,7 @@ class SmsGate:
 
     async def poll(self, device: Connection, cursor: int, open_ids: Sequence[str]) -> News:
         """Fetch what came since a little before `cursor` (the time of the newest text), and the states of open messages."""
-        inbox = await self._asking.inbox(device, max(0, cursor - _OVERLAP_MS))
+        inbox = await self._asking.inbox(device, _a_little_before(cursor, device))
         signals: list[Signal] = [signal for one in inbox for signal in meaning.inbound_of(one, _region(device))]
         signals += await self._receipts(device, open_ids)
         return News(signals, max([cursor, *(one.at for one in inbox)]), is_complete=True)
@@ -239,6 +240,17 @@ def _sending(device: Connection, order: Order) -> Request:
         body["simNumber"] = int(device.config["simNumber"])
     # Ours is E.164 already; the phone's own idea of what is a number is as old as its app.
     return Request("POST", "/messages", body, {"skipPhoneValidation": "true"})
+
+
+def _time_kept(device: Connection, name: str) -> int:
+    """Return a time that is kept of a device; 0 if there is none."""
+    at = device.options.get(name)
+    return at if isinstance(at, int) else 0
+
+
+def _a_little_before(at: int, device: Connection) -> int:
+    """Return from when on texts may not be known yet that came until `at`; none is of before the device was met."""
+    return max(_time_kept(device, "met_at"), at - _OVERLAP_MS, 0)
 
 
 def _is_signed(call: HookCall, key: str) -> bool:
