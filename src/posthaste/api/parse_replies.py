@@ -19,10 +19,15 @@ def parse_reply_filters(query: Mapping[str, str], workspace: Workspace) -> Reply
     if _id(query, "campaignId") is not None:
         raise NotFound("Campaign not found", code="CAMPAIGN_NOT_FOUND")  # There are none yet, and so none has replies.
     email = text(query, "recipientEmail", most_chars=_ADDRESS_CHARS)
-    phone = text(query, "recipientPhone", most_chars=_ADDRESS_CHARS)
-    addresses = [normalise_email(email)] if email else []
+    phone = text({"recipientPhone": _with_plus(query.get("recipientPhone", ""))}, "recipientPhone", most_chars=_ADDRESS_CHARS)
+    addresses = [normalise_email(email.replace(" ", "+"))] if email else []
     addresses += [normalise_phone(phone, workspace.region)] if phone else []
     return ReplyFilters(lead_id, tuple(addresses))
+
+
+def _with_plus(phone: str) -> str:
+    """Put back the `+` before a number that a client did not encode: in a query it stands for a blank."""
+    return f"+{phone[1:]}" if phone[:1] == " " and phone[1:2].isdigit() else phone
 
 
 def _id(query: Mapping[str, str], name: str) -> str | None:
