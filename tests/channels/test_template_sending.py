@@ -1,12 +1,13 @@
 """Sending through a gateway that configuration describes: what goes out, and what each answer means."""
 
 import asyncio
+import html
 import json
 import logging
 from base64 import b64encode
 from dataclasses import replace
 from pathlib import Path
-from urllib.parse import parse_qsl, quote
+from urllib.parse import parse_qsl, quote, quote_plus
 
 import httpx2
 import pytest
@@ -66,6 +67,11 @@ def test_a_text_cannot_break_out_of_its_json() -> None:
         "parts": [f"<{TEXT}>", KEY],
     }
     assert request.headers["content-type"] == "application/json"
+
+
+def test_a_name_of_a_forms_field_can_be_a_place() -> None:
+    request = sent(line(**FORM, body="{toDigits}={text}"))
+    assert parse_qsl(request.content.decode()) == [(PHONE[1:], TEXT)]
 
 
 def test_a_text_is_a_field_of_a_form() -> None:
@@ -216,14 +222,40 @@ def test_only_the_beginning_of_an_answer_is_looked_at() -> None:
     assert isinstance(send(says(200, " " * 10_000 + "ERR"), rejectedPattern="ERR"), Accepted)
 
 
-@pytest.mark.parametrize("spelling", [SECRET, quote(SECRET, safe=""), b64encode(f"ada:{SECRET}".encode()).decode()])
+def repeated(spelling: str) -> Outcome:
+    given = {"sendUrl": "https://gateway.test/send?to={to}&text={text}&p={password}&u={username}", "password": SECRET}
+    return send(says(400, f"login {spelling} failed"), **given, username="ada")
+
+
+@pytest.mark.parametrize(
+    "spelling",
+    [
+        SECRET,
+        quote(SECRET, safe=""),
+        quote_plus(SECRET),
+        SECRET.replace(" ", "\n  "),
+        b64encode(f"ada:{SECRET}".encode()).decode(),
+    ],
+)
 def test_what_a_gateway_repeats_of_our_secrets_goes_nowhere(spelling: str, caplog: pytest.LogCaptureFixture) -> None:
     for name in ("", "httpx2", "httpcore2"):
         caplog.set_level(logging.DEBUG, logger=name)
-    given = {"sendUrl": "https://gateway.test/send?to={to}&text={text}&p={password}&u={username}", "password": SECRET}
-    outcome = send(says(400, f"login {spelling} failed"), **given, username="ada")
-    assert outcome == Rejected(Refusal.OTHER, "the gateway answered 400: login … failed")
+    assert repeated(spelling) == Rejected(Refusal.OTHER, "the gateway answered 400: login … failed")
     assert "gateway.test" not in caplog.text
+
+
+@pytest.mark.parametrize(
+    "spelling",
+    [
+        quote_plus(SECRET).lower(),
+        json.dumps(SECRET)[1:-1],
+        json.dumps(SECRET)[1:-1].replace("&", r"\u0026"),
+        html.escape(SECRET),
+        html.escape(SECRET).replace("&quot;", "&#34;"),
+    ],
+)
+def test_a_gateway_that_repeats_a_secret_in_a_disguise_is_not_quoted(spelling: str) -> None:
+    assert repeated(spelling) == Rejected(Refusal.OTHER, "the gateway answered 400")
 
 
 # What is refused when a line is added

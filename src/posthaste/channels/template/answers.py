@@ -18,8 +18,10 @@ Patterns are a stranger's code: a careless one takes ages on the wrong text. So 
 each search has a deadline, which the engine of the `regex` library keeps, and where one is missed nothing is decided.
 """
 
+import html
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from urllib.parse import unquote, unquote_plus
 
 import regex  # type: ignore[import-untyped]
 
@@ -32,6 +34,7 @@ _SEARCH_S = 0.05
 _PATTERN_CHARS = 500
 _ID_CHARS = 320
 _WORDS_CHARS = 160
+_ESCAPED = regex.compile(r"\\u([0-9a-fA-F]{4})|\\(.)")
 
 
 @dataclass(frozen=True, slots=True)
@@ -158,8 +161,23 @@ def _id(found: Mapping[str, str | None], own_id: str) -> str:
 
 
 def complaint(answer: Answer, secrets: Sequence[str]) -> str:
-    """Quote a gateway, for people only, without what it must not repeat."""
-    words = " ".join(answer.body[:_LOOKED_AT_BYTES].decode(errors="replace").replace("\x00", "").split())
-    for secret in secrets:
+    """Quote a gateway, for people only, without what it must not repeat; one that repeats it in a disguise is not quoted."""
+    words = _folded(answer.body[:_LOOKED_AT_BYTES].decode(errors="replace").replace("\x00", ""))
+    for secret in map(_folded, secrets):
         words = words.replace(secret, "…") if secret else words
+    if any(secret in reading for reading in _readings(words) for secret in secrets):
+        words = ""
     return f"the gateway answered {answer.status}" + (f": {words[:_WORDS_CHARS]}" if words else "")
+
+
+def _folded(text: str) -> str:
+    return " ".join(text.split())
+
+
+def _readings(words: str) -> Sequence[str]:
+    """Return what words say to whoever reads them as HTML, as a part of an address, or as JSON."""
+    return html.unescape(words), unquote(words), unquote_plus(words), _ESCAPED.sub(_unescaped, words)
+
+
+def _unescaped(found: "regex.Match[str]") -> str:
+    return chr(int(found[1], 16)) if found[1] else str(found[2])

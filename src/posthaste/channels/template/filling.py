@@ -149,7 +149,9 @@ def _content(plan: Plan, values: Mapping[str, str], media: Sequence[str]) -> byt
         case None:
             return None
         case list() as pairs if plan.is_form:
-            return urlencode([(name, one) for name, value in pairs for one in _each(value, values, media)]).encode()
+            return urlencode(
+                [(_filled(name, values), one) for name, value in pairs for one in _each(value, values, media)]
+            ).encode()
         case body:
             return msgspec.json.encode(_walk(body, values, media))
 
