@@ -5,6 +5,7 @@ halves: `parse_content` is all that comes before it, `parse_sending` the rest; a
 for the lines before it passes that error on. Nothing is read from the database here.
 """
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from urllib.parse import urlsplit
 
@@ -65,12 +66,13 @@ def parse_content(fields: Fields, message_max_chars: int) -> Content:
     """Check what comes before the lines: text, type and attachments."""
     written = verbatim(fields, "message", most_chars=message_max_chars)
     attachments = given(fields, "attachmentUrls")
-    if written is None and (attachments is None or attachments == []):
+    places = _places(attachments)
+    if written is None and not places and (attachments is None or isinstance(attachments, list)):
         raise Refused("Message and attachmentUrls cannot both be empty", code="MESSAGE_EMPTY")
     message_type = _message_type(fields)
-    urls = _urls(attachments)
+    urls = _urls(attachments, places)
     subject, html = _letter(fields, message_type, message_max_chars)
-    return Content(written or "", message_type, own_id(fields, "fromLineId"), urls, _names(fields), subject, html)
+    return Content(written or "", message_type, own_id(fields, "fromLineId"), urls, _names(fields, places), subject, html)
 
 
 def parse_sending(fields: Fields, content: Content, workspace: Workspace) -> Sending:
@@ -127,14 +129,20 @@ def _message_type(fields: Fields) -> MessageType:
         raise Refused("Invalid messageType. Must be email, sms, or imessage", code="INVALID_MESSAGE_TYPE") from None
 
 
-def _urls(attachments: object) -> tuple[str, ...]:
+def _places(attachments: object) -> Sequence[int]:
+    """Return the positions at which a file is named: blank entries are none, and their names go with them."""
+    entries = attachments if isinstance(attachments, list) else []
+    return [place for place, one in enumerate(entries) if not (one is None or (isinstance(one, str) and not one.strip()))]
+
+
+def _urls(attachments: object, places: Sequence[int]) -> tuple[str, ...]:
     if attachments is None:
         return ()
     if not isinstance(attachments, list):
         raise Refused("attachmentUrls must be an array", code="ATTACHMENT_URLS_NOT_ARRAY")
-    if len(attachments) > ATTACHMENTS_AT_MOST:
+    if len(places) > ATTACHMENTS_AT_MOST:
         raise Refused("Maximum 2 attachments per message", code="TOO_MANY_ATTACHMENTS")
-    return tuple(_url(value) for value in attachments)
+    return tuple(_url(attachments[place]) for place in places)
 
 
 def _url(value: object) -> str:
@@ -152,13 +160,14 @@ def _is_web_address(value: str) -> bool:
         return False
 
 
-def _names(fields: Fields) -> tuple[str, ...]:
+def _names(fields: Fields, places: Sequence[int]) -> tuple[str, ...]:
     value = given(fields, "attachmentNames")
     if value is None:
         return ()
     if not isinstance(value, list):
         raise Refused(f"attachmentNames must be an array, got {said(value)}", code="INVALID_TYPE")
-    return tuple(text({"attachmentNames": name}, "attachmentNames") or "" for name in value[:ATTACHMENTS_AT_MOST])
+    found = [value[place] if place < len(value) else None for place in places]
+    return tuple(text({"attachmentNames": name}, "attachmentNames") or "" for name in found)
 
 
 def _recipient(fields: Fields, region: str) -> Recipient:
