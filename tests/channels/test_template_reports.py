@@ -162,6 +162,10 @@ def test_numbers_are_told_however_gateways_write_them(written: str, region: str,
     assert inbound.address == number
 
 
+def test_a_sender_that_no_database_could_index_is_nobody() -> None:
+    assert signals(got(n="7", **{"from": "x" * 5_000}, text="a")) == ()
+
+
 def test_an_event_says_what_is_a_reply_where_the_line_says_so() -> None:
     events = line(inboundValues="reply")
     fields = {"n": "7", "from": PHONE, "text": "a"}

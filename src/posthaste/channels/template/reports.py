@@ -21,6 +21,7 @@ from posthaste.core.signals import Echo, Inbound, Receipt, Signal
 
 _FIELDS_AT_MOST = 1_000
 _DEEPEST = 10
+# Of an id and of an address: more cannot be indexed.
 _ID_CHARS = 320
 _ERROR_CHARS = 200
 # Above this a number of seconds since 1970 is one of milliseconds: the year 5138.
@@ -138,7 +139,7 @@ def _error(said: "_Said", status: str) -> str:
 
 
 def _inbound(reports: Reports, said: "_Said", at: int) -> Sequence[Signal]:
-    external_id, address, text = said.id("inboundIdField"), said.text("fromField"), said.raw("textField")
+    external_id, address, text = said.id("inboundIdField"), said.id("fromField"), said.raw("textField")
     if not external_id or not address or text is None:
         return ()
     to = said.text("toField")
