@@ -13,6 +13,7 @@ from posthaste.channels.sendblue.channel import PHONE
 SECRET = "s3cret?&é#"
 LINE, PERSON = "+16285553000", "+12025550143"
 HOOK = "https://ours.test/hooks/sendblue/token-1"
+WAY = f"key/{LINE}"
 HANDLE = "8A1E0C5E-0000-4000-8000-000000000001"
 MADE, MADE_AT = "2026-11-24T19:30:46.000Z", 1_795_548_646_000
 LATER, LATER_AT = "2026-11-24T19:30:50.250Z", 1_795_548_650_250
@@ -22,8 +23,8 @@ TEXT = "Hi José, it's  Ana\nshall we talk?"
 DEVICE = Connection("device-1", "", {"apiSecretKey": SECRET}, {}, {"apiKeyId": "key", "baseUrl": "http://blue.test/sb"}, HOOK)
 OF_NUMBER = replace(DEVICE, config={**DEVICE.config, "fromNumber": LINE})
 WITH_SECRET = replace(DEVICE, secrets={**DEVICE.secrets, "webhookSecret": "hush"})
-ORDER = Order(PERSON, TEXT, "marker-1", Target(PHONE, PERSON), sender=Sender(LINE))
-TRACE = Trace(PERSON, TEXT, "marker-1", Target(PHONE, PERSON), 0, MADE_AT, frozenset(), sender=Sender(LINE))
+ORDER = Order(PERSON, TEXT, "marker-1", Target(PHONE, WAY), sender=Sender(LINE))
+TRACE = Trace(PERSON, TEXT, "marker-1", Target(PHONE, WAY), 0, MADE_AT, frozenset(), sender=Sender(LINE))
 UNPREPARED = replace(ORDER, target=NOWHERE)
 
 Json = dict[str, Any]

@@ -24,6 +24,7 @@ from sendblue_cases import (
     TEXT,
     TRACE,
     UNPREPARED,
+    WAY,
     Json,
     page,
     row,
@@ -108,7 +109,7 @@ def test_what_sendblue_cannot_carry_is_refused_before_anybody_is_asked(changed: 
 
 
 def test_nothing_has_to_be_asked_beforehand() -> None:
-    assert ask(lambda channel: channel.prepare(DEVICE, UNPREPARED)) == Target("phone", PERSON)
+    assert ask(lambda channel: channel.prepare(DEVICE, UNPREPARED)) == Target("phone", WAY)
 
 
 # What an answer means
@@ -240,9 +241,17 @@ def test_a_lost_send_is_found(fields: Json) -> None:
 
 def test_a_lost_send_from_the_settings_number_is_found_and_one_from_the_lines_own_is_anothers() -> None:
     device = replace(OF_NUMBER, config={**OF_NUMBER.config, "fromNumber": "+16285553001"})
+    target = ask(lambda channel: channel.prepare(device, UNPREPARED))
+    assert isinstance(target, Target)
     theirs, ours = row(message_handle="theirs"), row(from_number="+16285553001", sendblue_number="+16285553001")
-    found = ask(lambda channel: channel.find(device, TRACE), page(theirs, ours, query=QUERY))
+    found = ask(lambda channel: channel.find(device, replace(TRACE, target=target)), page(theirs, ours, query=QUERY))
     assert found == Found(Accepted(HANDLE))
+
+
+@pytest.mark.parametrize("changed", [{"apiKeyId": "other"}, {"fromNumber": "+16285553001"}])
+def test_another_account_or_number_cannot_say_that_a_send_is_absent(changed: Json) -> None:
+    device = replace(DEVICE, config={**DEVICE.config, **changed})
+    assert isinstance(ask(lambda channel: channel.find(device, TRACE)), CannotTell)
 
 
 def test_a_lost_send_that_failed_is_found_as_such() -> None:

@@ -100,7 +100,7 @@ class Sendblue:
 
     async def prepare(self, device: Connection, order: Order) -> Target | Deferred | Rejected:
         """Nothing has to be asked; what Sendblue cannot carry is refused here."""
-        return _objection(order) or Target(PHONE, order.address)
+        return _objection(order) or Target(PHONE, _way_of(device, order.sender))
 
     async def send(self, device: Connection, order: Order) -> Outcome:
         """Make the one request that sends."""
@@ -121,7 +121,9 @@ class Sendblue:
     # Finding
 
     async def find(self, device: Connection, trace: Trace) -> Finding:
-        """Look through the messages to this person from about the hand-over on."""
+        """Look through the messages to this person from about the hand-over on, where it went from and nowhere else."""
+        if trace.target.chat != _way_of(device, trace.sender):
+            return CannotTell("the line has another account or number now than when it was sent")
         not_before = max(trace.handed_at - _CLOCK_MARGIN_MS, 0)
         query = {"number": trace.address, "is_outbound": "true", "created_at_gte": wire.iso(not_before)}
         try:
@@ -304,6 +306,11 @@ def _of_number(device: Connection) -> Mapping[str, str]:
 def _own_number(device: Connection, sender: Sender) -> str | None:
     """Return the number that a line's messages go from, where it is known."""
     return device.config.get("fromNumber") or sender.phone
+
+
+def _way_of(device: Connection, sender: Sender) -> str:
+    """Name the account and the number that a message goes from, the only place where it can be found again."""
+    return f"{device.config.get('apiKeyId', '')}/{_own_number(device, sender) or ''}"
 
 
 def _is_number(address: str) -> bool:
