@@ -7,7 +7,8 @@ from fixtures.rows import DAY, HOUR, MINUTE, NOON, SECOND
 from posthaste.actions.hand import Handing, hand
 from posthaste.core.lifecycle import Status
 from posthaste.core.messages import Lane
-from posthaste.core.outcomes import Accepted
+from posthaste.core.outcomes import Accepted, Ambiguous
+from posthaste.core.signals import Echo
 from posthaste.core.windows import Window
 
 MORNING = Window("UTC", 9 * 60, 12 * 60 + 1, None)
@@ -123,7 +124,7 @@ def test_each_of_a_batch_is_judged_by_itself(any_house: House) -> None:
     assert any_house.hand(*claimed) == [True, False, True]
 
 
-def test_gaps_are_counted_from_the_latest_moment_at_which_the_call_can_begin(any_house: House) -> None:
+def test_gaps_are_counted_from_the_latest_moment_at_which_the_call_can_begin_and_then_from_its_end(any_house: House) -> None:
     line = any_house.add_line(device_gap_ms=30 * SECOND, contact_gap_ms=45 * SECOND)
     any_house.send()
     (claimed,) = any_house.claim()
@@ -136,10 +137,28 @@ def test_gaps_are_counted_from_the_latest_moment_at_which_the_call_can_begin(any
     latest = NOON + 5 * SECOND + any_house.settings.start_within_ms
     assert any_house.device(line.device_id).free_at == latest + 30 * SECOND
     assert any_house.line(line.id).contact_free_at == latest + 45 * SECOND
-    any_house.record(claimed, Accepted("guid"), started_after_ms=100)
-    started_at = NOON + 5 * SECOND + 100
-    assert any_house.device(line.device_id).free_at == started_at + 30 * SECOND
-    assert any_house.line(line.id).contact_free_at == started_at + 45 * SECOND
+    any_house.later(100)
+    any_house.record(claimed, Accepted("guid"), started_after_ms=50)
+    answered_at = NOON + 5 * SECOND + 100
+    assert any_house.device(line.device_id).free_at == answered_at + 30 * SECOND
+    assert any_house.line(line.id).contact_free_at == answered_at + 45 * SECOND
+
+
+@pytest.mark.parametrize("end", ["an answer", "no answer", "an echo"])
+def test_a_text_may_leave_as_late_as_its_call_ends_and_the_gaps_are_counted_from_there(any_house: House, end: str) -> None:
+    line = any_house.add_line(device_gap_ms=30 * SECOND, contact_gap_ms=45 * SECOND)
+    any_house.send(1)
+    slow = any_house.begin()
+    any_house.later(60 * SECOND)
+    match end:
+        case "an answer":
+            any_house.record(slow, Accepted("guid"))
+        case "no answer":
+            any_house.record(slow, Ambiguous("it took too long"))
+        case "an echo":
+            any_house.receive(line.device_id, Echo("guid", 7, slow.attempt.marker))
+    assert any_house.device(line.device_id).free_at == any_house.clock.now + 30 * SECOND
+    assert any_house.line(line.id).contact_free_at == any_house.clock.now + 45 * SECOND
 
 
 def test_a_late_day_is_still_the_day_of_the_claim(house: House) -> None:

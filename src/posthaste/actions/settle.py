@@ -65,6 +65,7 @@ class _Settling:
         self.attempts: dict[str, Attempt] = attempts_table.by_ids(tx, {one.id for one in attempts})
         self.entries: list[NewEntry] = []
         self.counted: set[str] = set()
+        self.given_back: set[str] = set()
         self.released: set[tuple[str, str]] = set()
 
     def run(self, rule: Rule) -> None:
@@ -243,6 +244,7 @@ class _Settling:
         """Undo what the claim counted: the attempt surely never left."""
         if attempt.state == "done":
             return
+        self.given_back.add(attempt.id)
         line = self.lines[attempt.line_id].after_return(attempt.usage_until, was_new=attempt.opened)
         if attempt.opened:
             conversations.close_again(self.tx, attempt.workspace_id, attempt.address, attempt.id)
@@ -260,22 +262,28 @@ class _Settling:
         return min(free_at, at) if free_at <= latest_start + gap_ms else free_at
 
     def _free_device(self, attempt_id: str, started_at: int | None) -> None:
-        """Give the device's slot back, and count its gap from the moment at which the call really began."""
+        """Give the device's slot back, and count its gap anew if a text may have left.
+
+        It has left by now, but hardly when its call began: providers may sit on a call for minutes before the text goes.
+        """
         attempt = self.attempts[attempt_id]
         if not attempt.occupies:
             return
         self.attempts[attempt.id] = replace(attempt, occupies=False, started_at=started_at)
-        device = self.devices[attempt.device_id]
-        free_at = device.free_at
-        if device.gap_ms and started_at is not None:
-            free_at = self._sooner(attempt, free_at, device.gap_ms, started_at + device.gap_ms)
+        device, may_have_left = self.devices[attempt.device_id], attempt.id not in self.given_back
+        left_at, free_at = max(self.tx.now, started_at or 0), device.free_at
+        if device.gap_ms and may_have_left:
+            free_at = self._moved(attempt, free_at, device.gap_ms, left_at)
         self.devices[device.id] = replace(device, in_flight=max(0, device.in_flight - 1), free_at=free_at)
         line = self.lines[attempt.line_id]
-        if attempt.opened and started_at is not None and line.contact_gap_ms:
-            gap_ms = line.contact_gap_ms
-            contact_free_at = self._sooner(attempt, line.contact_free_at, gap_ms, started_at + gap_ms)
+        if attempt.opened and may_have_left and line.contact_gap_ms:
+            contact_free_at = self._moved(attempt, line.contact_free_at, line.contact_gap_ms, left_at)
             self.lines[line.id] = replace(line, contact_free_at=contact_free_at)
             self.counted.add(line.id)
+
+    def _moved(self, attempt: Attempt, free_at: int, gap_ms: int, left_at: int) -> int:
+        """Have a gap end so long after `left_at`, unless that of a later send ends later still."""
+        return max(self._sooner(attempt, free_at, gap_ms, left_at + gap_ms), left_at + gap_ms)
 
     def _lane(self, workspace_id: str, address: str) -> int:
         return lane_of(conversations.by_addresses(self.tx, workspace_id, [address]).get(address))
