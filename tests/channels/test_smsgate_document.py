@@ -8,9 +8,7 @@ against its schemas directly. Two answers are the app's and not the document's, 
 
 import asyncio
 import json
-import subprocess
 from collections.abc import Awaitable, Callable, Iterator, Sequence
-from contextlib import contextmanager
 from dataclasses import replace
 from pathlib import Path
 from typing import Any, TypeVar
@@ -18,10 +16,9 @@ from typing import Any, TypeVar
 import httpx2
 import pytest
 from openapi_schema_validator import OAS30Validator
+from prism_peer import prism, vendors_document
 from smsgate_phone import DEVICE, HOOK_URL, KEY, NUMBER, ORDER, SENT_MS, TRACE
 
-from fixtures.installed import did_not_run, node_program
-from fixtures.processes import free_port, until
 from posthaste.channels.base import Connection
 from posthaste.channels.http import open_client
 from posthaste.channels.smsgate.channel import SmsGate
@@ -32,19 +29,14 @@ from posthaste.sandbox.android_render import delivered_json, failed_json, receiv
 from posthaste.sandbox.entries import AndroidKept, SmsIn, SmsTo
 from posthaste.sandbox.server import Sandbox, spawn
 
-DOCUMENT = Path(__file__).parents[3] / "shared" / "spec" / "vendor" / "smsgate.json"
-PRISM = Path(__file__).parent / "peers" / "prism"
-WITHIN_S = 60
-
 T = TypeVar("T")
 
 
 @pytest.fixture(scope="module")
 def document(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    if not DOCUMENT.exists():
-        did_not_run(f"the vendor's document {DOCUMENT.name} is not here")
-    file = tmp_path_factory.mktemp("document") / DOCUMENT.name
-    file.write_text(json.dumps(repaired(json.loads(DOCUMENT.read_text()))))
+    vendors = vendors_document("smsgate.json")
+    file = tmp_path_factory.mktemp("document") / vendors.name
+    file.write_text(json.dumps(repaired(json.loads(vendors.read_text()))))
     return file
 
 
@@ -56,22 +48,6 @@ def repaired(part: Any) -> Any:
         return part
     is_wrong = "allOf" in part and part.get("type") == "object"
     return {name: repaired(value) for name, value in part.items() if not (is_wrong and name == "type")}
-
-
-@contextmanager
-def prism(document: Path, command: str, *more: str) -> Iterator[str]:
-    """Return the address of a server that holds all that passes against the document."""
-    home, port = node_program("prism-twilio", PRISM), free_port()
-    program = str(home / "node_modules" / ".bin" / "prism")
-    arguments = [command, "--errors", "-h", "127.0.0.1", "-p", str(port), str(document), *more]
-    log = document.parent / f"{command}-{port}.log"
-    with log.open("wb") as out, subprocess.Popen([program, *arguments], stdout=out, stderr=out) as process:
-        try:
-            asyncio.run(until(lambda: process.poll() is not None or b"listening" in log.read_bytes(), "Prism listens", WITHIN_S))
-            assert process.poll() is None, log.read_text()
-            yield f"http://127.0.0.1:{port}"
-        finally:
-            process.terminate()
 
 
 @pytest.fixture(scope="module")

@@ -5,6 +5,7 @@ Prism, which refuses what it does not allow.
 """
 
 import asyncio
+import hashlib
 import json
 import subprocess
 from collections.abc import Iterator, Sequence
@@ -15,6 +16,7 @@ from urllib.parse import urlencode
 
 import httpx2
 import pytest
+from prism_peer import prism, vendors_document
 from recorder import Recorded, recorder
 from twil import (
     AT,
@@ -36,16 +38,14 @@ from twil import (
     row,
 )
 
-from fixtures.installed import did_not_run, node_program, python_program
-from fixtures.processes import free_port, until
+from fixtures.installed import python_program
 from posthaste.channels.base import Connection
 from posthaste.channels.http import open_client
 from posthaste.channels.twilio.channel import Twilio
 from posthaste.core.hooks import HookCall
 from posthaste.core.outcomes import Accepted, Rejected
 
-PEERS = Path(__file__).parent / "peers"
-DOCUMENT = Path(__file__).parents[3] / "shared" / "spec" / "vendor" / "twilio-messages.json"
+LIBRARY = Path(__file__).parent / "peers" / "twilio-sdk"
 WITHIN_S = 60
 
 KEY, SECRET = "SK" + "1" * 32, "key secret"
@@ -56,11 +56,11 @@ FILES = (picture("a.png"), picture("b.png"))
 
 @pytest.fixture(scope="module")
 def library() -> Path:
-    return python_program("twilio", PEERS / "twilio" / "twilio.lock")
+    return python_program("twilio-sdk", LIBRARY / "twilio.lock")
 
 
 def drive(python: Path, what: str, given: object) -> Any:
-    command = [str(python), str(PEERS / "twilio" / "drive_twilio.py"), what]
+    command = [str(python), str(LIBRARY / "drive_twilio.py"), what]
     done = subprocess.run(command, input=json.dumps(given), capture_output=True, text=True, timeout=WITHIN_S, check=False)
     assert done.returncode == 0, done.stderr
     return json.loads(done.stdout)
@@ -127,6 +127,9 @@ def test_the_official_library_makes_the_same_requests(library: Path) -> None:
 # Signatures
 
 FIELDS = {"MessageSid": MESSAGE, "From": PHONE, "Body": "a & b = c + d é 👍", "To": OWN, "NumMedia": "0", "Empty": ""}
+# As pairs a field may come more than once; a text is a body of JSON.
+Fields = dict[str, str] | Sequence[tuple[str, str]] | str
+TWICE = [*FIELDS.items(), ("To", "+16285550199"), ("To", OWN), ("Body", ""), ("a", "z"), ("aa", "y")]
 URLS = [
     HOOK,
     CALLBACK,
@@ -136,18 +139,28 @@ URLS = [
 ]
 
 
-def judged_by_us(url: str, fields: dict[str, str], signature: str) -> bool:
+def judged_by_us(url: str, fields: Fields, signature: str) -> bool:
     hook_url, _, query = url.partition("?")
     device = replace(LINE, hook_url=hook_url)
-    call = HookCall("POST", query, {"x-twilio-signature": signature}, urlencode(fields).encode())
+    body = fields if isinstance(fields, str) else urlencode(fields)
+    call = HookCall("POST", query, {"x-twilio-signature": signature}, body.encode())
     return Twilio(open_client(), now).hear(device, call) is not None
 
 
 @pytest.mark.parametrize("url", URLS)
-def test_what_the_official_validator_signs_is_heard(library: Path, url: str) -> None:
-    (theirs,) = drive(library, "signatures", {"token": TOKEN, "cases": [{"url": url, "fields": FIELDS}]})
+@pytest.mark.parametrize("fields", [FIELDS, TWICE], ids=["once", "twice"])
+def test_what_the_official_validator_signs_is_heard(library: Path, url: str, fields: Fields) -> None:
+    (theirs,) = drive(library, "signatures", {"token": TOKEN, "cases": [{"url": url, "fields": fields}]})
     assert theirs["is_valid"]
-    assert judged_by_us(url, FIELDS, theirs["signature"])
+    assert judged_by_us(url, fields, theirs["signature"])
+
+
+def test_a_body_that_is_signed_by_its_hash_is_none_of_ours(library: Path) -> None:
+    body = json.dumps(FIELDS)
+    url = f"{HOOK}?bodySHA256={hashlib.sha256(body.encode()).hexdigest()}"
+    (theirs,) = drive(library, "signatures", {"token": TOKEN, "cases": [{"url": url, "fields": body}]})
+    assert theirs["is_valid"]
+    assert not judged_by_us(url, body, theirs["signature"]), "messages are reported as forms alone"
 
 
 def test_what_the_official_validator_refuses_is_refused_and_what_it_takes_is_taken(library: Path) -> None:
@@ -170,32 +183,13 @@ def test_what_the_official_validator_refuses_is_refused_and_what_it_takes_is_tak
 
 
 @pytest.fixture(scope="module")
-def prism(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
+def documented(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
     """The address of a server that answers by the document and refuses what it does not allow."""
-    if not DOCUMENT.exists():
-        did_not_run(f"the vendor's document {DOCUMENT.name} is not here")
-    folder = tmp_path_factory.mktemp("prism")
-    document = folder / DOCUMENT.name
-    document.write_text(json.dumps(_repaired(json.loads(DOCUMENT.read_text()))))
-    home, port = node_program("prism-twilio", PEERS / "prism"), free_port()
-    command = [
-        str(home / "node_modules" / ".bin" / "prism"),
-        "mock",
-        "--errors",
-        "-h",
-        "127.0.0.1",
-        "-p",
-        str(port),
-        str(document),
-    ]
-    log = folder / "log"
-    with log.open("wb") as out, subprocess.Popen(command, stdout=out, stderr=out) as process:
-        try:
-            asyncio.run(until(lambda: process.poll() is not None or b"listening" in log.read_bytes(), "Prism listens", WITHIN_S))
-            assert process.poll() is None, log.read_text()
-            yield f"http://127.0.0.1:{port}"
-        finally:
-            process.terminate()
+    vendors = vendors_document("twilio-messages.json")
+    document = tmp_path_factory.mktemp("document") / vendors.name
+    document.write_text(json.dumps(_repaired(json.loads(vendors.read_text()))))
+    with prism(document, "mock") as url:
+        yield url
 
 
 def _repaired(document: Any) -> Any:
@@ -216,10 +210,10 @@ def in_document(base: str) -> Connection:
     return replace(LINE, config={**LINE.config, "baseUrl": base})
 
 
-def test_our_sends_are_as_the_document_wants_them(prism: str) -> None:
+def test_our_sends_are_as_the_document_wants_them(documented: str) -> None:
     async def main() -> Sequence[object]:
         async with open_client() as client:
-            channel, line = Twilio(client, now), in_document(prism)
+            channel, line = Twilio(client, now), in_document(documented)
             by_service = replace(line, config={**line.config, "messagingServiceSid": SERVICE})
             bare = replace(line, hook_url="")
             return [
@@ -231,10 +225,10 @@ def test_our_sends_are_as_the_document_wants_them(prism: str) -> None:
     assert asyncio.run(main()) == [Accepted("SM" + "a" * 32)] * 3
 
 
-def test_our_questions_are_as_the_document_wants_them(prism: str) -> None:
+def test_our_questions_are_as_the_document_wants_them(documented: str) -> None:
     async def main() -> None:
         async with open_client() as client:
-            channel, line = Twilio(client, now), in_document(prism)
+            channel, line = Twilio(client, now), in_document(documented)
             assert not isinstance(await channel.find(line, TRACE), Rejected)
             news = await channel.poll(line, AT, [MESSAGE])
             assert news.is_complete
@@ -242,10 +236,10 @@ def test_our_questions_are_as_the_document_wants_them(prism: str) -> None:
     asyncio.run(main())
 
 
-def test_the_document_would_refuse_what_is_wrong(prism: str) -> None:
+def test_the_document_would_refuse_what_is_wrong(documented: str) -> None:
     async def main() -> httpx2.Response:
         async with open_client() as client:
-            url = f"{prism}/2010-04-01/Accounts/AC1/Messages.json"
+            url = f"{documented}/2010-04-01/Accounts/AC1/Messages.json"
             return await client.post(url, data={"To": PHONE}, headers={"Authorization": "Basic eDp5"})
 
     assert asyncio.run(main()).status_code >= 400
