@@ -135,6 +135,13 @@ def test_the_private_api_counts_when_it_is_on_and_connected(changed: Json, has_p
     assert words in health.detail
 
 
+@pytest.mark.parametrize(("macos", "is_told"), [("15.6", False), ("26.1", True), ("", False)])
+def test_a_mac_that_cannot_send_as_it_is_set_up_says_so(macos: str, is_told: bool) -> None:
+    health = ping(MAC, PONG, info(os_version=macos, private_api=False))
+    assert health.is_up
+    assert ("switch the Private API on" in health.detail) is is_told
+
+
 @pytest.mark.parametrize("answer", NO_ANSWERS[:4] + NO_ANSWERS[5:])
 def test_a_mac_that_does_not_answer_is_down_and_keeps_what_is_known_of_it(answer: Answerer) -> None:
     health = ping(MAC, step("GET", "/ping", answer))

@@ -151,6 +151,14 @@ def test_a_row_whose_text_is_not_shown_might_be_ours(text: str | None) -> None:
     assert find_among(unreadable, row(originalROWID=42)) == Found(Accepted(GUID))
 
 
+def test_a_row_that_was_edited_since_might_be_ours() -> None:
+    edited = row(originalROWID=41, guid="edited", text="Hi José, shall we talk?", dateEdited=5)
+    assert isinstance(find_among(edited), CannotTell)
+    assert find_among(edited | {"text": TEXT}) == Found(Accepted("edited"))
+    assert find_among(edited, trace=replace(TRACE, bound=frozenset({"edited"}))) == Absent()
+    assert find_among(edited, row(originalROWID=42)) == Found(Accepted(GUID))
+
+
 def test_a_row_that_cannot_be_read_might_be_ours() -> None:
     odd = row(originalROWID=41, guid="odd", handle=handle() | {"address": None})
     assert isinstance(find_among(odd), CannotTell)

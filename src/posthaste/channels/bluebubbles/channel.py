@@ -325,7 +325,11 @@ def _chat_guids(device: Connection, address: str) -> Sequence[str]:
 
 
 def _macos(device: Connection) -> int:
-    major = str(device.options.get("macos", "")).partition(".")[0]
+    return _major(str(device.options.get("macos", "")))
+
+
+def _major(version: str) -> int:
+    major = version.partition(".")[0]
     return int(major) if major.isascii() and major.isdigit() else 0
 
 
@@ -342,9 +346,12 @@ def _state(server: wire.Server) -> str:
     mac = f"macOS {server.os_version}, BlueBubbles {server.server_version}"
     if server.private_api and server.helper_connected:
         return f"{mac}, sends by the Private API"
+    by_script = "sends by AppleScript"
+    if _major(server.os_version) >= _FIRST_MACOS_WITH_ANY:
+        by_script += ", which fails from macOS 26 on: switch the Private API on in BlueBubbles"
     if server.private_api:
-        return f"{mac}, sends by AppleScript: the Private API is on but its helper is not connected"
-    return f"{mac}, sends by AppleScript"
+        return f"{mac}, {by_script}; the Private API is on but its helper is not connected"
+    return f"{mac}, {by_script}"
 
 
 def _token(hook_url: str) -> str:

@@ -155,6 +155,8 @@ def finding_among(rows: Sequence[Row], trace: Trace) -> Finding:
     # The server has to decode the text of what the Mac sent, and where it fails, absence would be a guess.
     if any(not row.text and not row.attachments for row in candidates):
         return CannotTell("the Mac shows a message to this address without its text")
+    if any(row.is_edited for row in candidates):
+        return CannotTell("the Mac shows a message to this address whose text was changed after it was sent")
     # A text is known by its words; only a message without any is surely another one if its attachments are not as many.
     if wanted and alike:
         return CannotTell("the Mac shows this text to this address with another number of attachments")

@@ -95,6 +95,7 @@ class Row(Struct, frozen=True, rename="camel"):
     associated_message_emoji: str | None = None
     thread_originator_guid: str | None = None
     reply_to_guid: str | None = None
+    date_edited: int | None = None
     date_retracted: int | None = None
     attachments: list[Raw] | None = None
     chats: list[Chat] | None = None
@@ -124,6 +125,10 @@ class Row(Struct, frozen=True, rename="camel"):
         """Return the text without what stands in it for attachments; NUL is legal in JSON and in no database of ours."""
         text = _clean(self.text)
         return text.replace(_OBJECT_REPLACEMENT, "").strip() if _OBJECT_REPLACEMENT in text else text
+
+    @property
+    def is_edited(self) -> bool:
+        return bool(self.date_edited)
 
     @property
     def is_unsent(self) -> bool:
