@@ -208,7 +208,7 @@ def test_an_account_wide_report_is_a_receipt_where_it_says_something(fields: Jso
     [
         ({}, Inbound(HANDLE, MADE_AT, PERSON, "Yes", MADE_AT, LINE)),
         ({"date_sent": None, "date_updated": None}, Inbound(HANDLE, 0, PERSON, "Yes", 0, LINE)),
-        ({"content": "a\x00b"}, Inbound(HANDLE, MADE_AT, PERSON, "ab", MADE_AT, LINE)),
+        ({"content": "a\x00b", "number": "A@B.example"}, Inbound(HANDLE, MADE_AT, "a@b.example", "ab", MADE_AT, LINE)),
         (
             {"content": "", "media_url": "https://files.test/x/a%20b.png?sig=1"},
             Inbound(
@@ -253,7 +253,7 @@ def test_what_came_to_another_number_of_the_account_is_not_this_lines() -> None:
 
 def test_the_dots_are_shown_and_taken_away() -> None:
     assert heard({"number": PERSON, "is_typing": True, "timestamp": LATER}) == [Typing(PERSON, True)]
-    assert heard({"from_number": PERSON, "is_typing": False}) == [Typing(PERSON, False)]
+    assert heard({"from_number": "Ana@People.example", "is_typing": False}) == [Typing("ana@people.example", False)]
 
 
 def test_what_people_write_has_to_carry_the_secret() -> None:

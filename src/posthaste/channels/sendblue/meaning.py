@@ -193,7 +193,7 @@ def report_of(body: bytes, marker: str | None, own_number: str) -> Sequence[Sign
     """Translate a webhook's body. Where one account has several numbers, what came to another one is not this line's."""
     dots = read(body, Dots)
     if dots is not None:
-        address = dots.number or dots.from_number
+        address = dots.other_number
         return (Typing(address, dots.is_typing),) if address and _is_for(own_number, dots) else ()
     row = read(body, Row)
     if row is None or row.is_outbound is None:

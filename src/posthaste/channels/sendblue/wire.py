@@ -64,7 +64,9 @@ class Row(Struct, frozen=True):
 
     @property
     def other_number(self) -> str | None:
-        return self.number or (self.to_number if self.is_outbound else self.from_number)
+        """Return the person's address; who writes from an Apple ID has an e-mail address."""
+        number = self.number or (self.to_number if self.is_outbound else self.from_number)
+        return number.lower() if number else None
 
 
 class Pagination(Struct, frozen=True, rename="camel"):
@@ -125,6 +127,11 @@ class Dots(Struct, frozen=True):
     @property
     def own_number(self) -> str | None:
         return self.sendblue_number or self.to_number
+
+    @property
+    def other_number(self) -> str | None:
+        number = self.number or self.from_number
+        return number.lower() if number else None
 
 
 T = TypeVar("T")
