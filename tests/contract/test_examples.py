@@ -8,7 +8,7 @@ given, and `$foreign` for the address of a file that another workspace uploaded.
 import asyncio
 import json
 import re
-from collections.abc import Mapping
+from collections.abc import Coroutine, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -38,7 +38,7 @@ def test_the_example_is_answered_as_documented(path: Path) -> None:
 
 async def check(example: Mapping[str, Any]) -> None:
     given = example.get("given", {})
-    async with house(lines=given.get("lines", 1)) as it:
+    async with house(lines=given.get("lines", 1), requests_per_minute=given.get("limit", 0)) as it:
         names = await prepare(it, given)
         before = await it.count("messages")
         answer = await ask(it, example["request"], given, names)
@@ -54,6 +54,8 @@ async def check(example: Mapping[str, Any]) -> None:
 async def prepare(it: House, given: Mapping[str, Any]) -> dict[str, str]:
     """Bring the house into the state that an example is given, and return the ids that it may name."""
     names = {"$workspace": it.workspace.id}
+    if "line" in given:
+        await it.add_line("imessage", **given["line"])
     if it.lines:
         names["$line"] = it.lines[0].line.id
     for body in given.get("earlier", []):
@@ -79,6 +81,8 @@ async def prepare(it: House, given: Mapping[str, Any]) -> dict[str, str]:
     if given.get("read_only"):
         await it.restrict(given["read_only"])
     it.clock.now += given.get("later_s", 0) * 1000
+    for _ in range(given.get("limit", 0)):
+        await it.get("/api/lines/by-user")
     return names
 
 
@@ -107,12 +111,26 @@ async def ask(it: House, request: Mapping[str, Any], given: Mapping[str, Any], n
     content = request["raw"].encode() if "raw" in request else None
     if "body" in request:
         content = named(json.dumps(request["body"]), names).encode()
-    call = asyncio.create_task(
-        it.client.request(request["method"], named(request["path"], names), content=content, headers=headers)
-    )
+    call = it.client.request(request["method"], named(request["path"], names), content=content, headers=headers)
+    if given.get("breaks"):
+        return await broken(it, call)
+    answer = asyncio.create_task(call)
     if is_sent:
         await it.settle_next(OUTCOMES[given.get("outcome")])
-    return await call
+    return await answer
+
+
+async def broken(it: House, call: Coroutine[Any, Any, httpx2.Response]) -> httpx2.Response:
+    """Make a call whose database fails in a way that nobody thought of."""
+
+    async def explode(*_: object) -> None:
+        raise RuntimeError("the number +12025551234")
+
+    await it.get("/api/lines/by-user")  # so that the key is known before the store breaks
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(it.store, "read", explode)
+        patch.setattr(it.store, "write", explode)
+        return await call
 
 
 def named(text: str, names: Mapping[str, str]) -> str:
