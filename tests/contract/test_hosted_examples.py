@@ -153,7 +153,9 @@ def lacks(wanted: Any, got: Any, name: str, at: str = "") -> Iterator[str]:
     elif isinstance(wanted, list) and isinstance(got, list):
         for index, (one, other) in enumerate(zip(wanted, got, strict=False)):
             yield from lacks(one, other, name, f"{at}[{index}]")
-    elif None not in (wanted, got) and type(wanted) is not type(got):
+    elif is_of_another_type(wanted, got) or (at == ".error" and got != wanted and name not in OTHER_WORDS):
         yield f"{at} is {got!r} where theirs is {wanted!r}"
-    elif at == ".error" and got != wanted and name not in OTHER_WORDS:
-        yield f"{at} is {got!r} where theirs is {wanted!r}"
+
+
+def is_of_another_type(wanted: Any, got: Any) -> bool:
+    return None not in (wanted, got) and type(wanted) is not type(got)
