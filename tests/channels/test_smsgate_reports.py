@@ -166,6 +166,15 @@ def test_a_signed_call_is_heard() -> None:
     assert len(told.signals) == 1
 
 
+DAY_S = 86_400
+
+
+@pytest.mark.parametrize(("after_s", "is_heard"), [(-DAY_S, True), (DAY_S, True), (-DAY_S - 1, False), (DAY_S + 1, False)])
+def test_a_signed_call_is_not_played_again_once_it_may_have_been_forgotten(after_s: int, is_heard: bool) -> None:
+    signed = call(came(), key=SIGNING_KEY, timestamp=str(SENT_MS // 1000 + after_s))
+    assert (CHANNEL.hear(SIGNING, signed) is not None) is is_heard
+
+
 def test_the_signature_may_be_written_in_capitals() -> None:
     signed = call(came(), key=SIGNING_KEY)
     loud = replace(signed, headers={**signed.headers, "x-signature": signed.headers["x-signature"].upper()})
@@ -178,6 +187,9 @@ def forged() -> list[HookCall]:
     return [
         call(came()),
         call(came(), key="another key"),
+        call(came(), key=SIGNING_KEY, timestamp=""),
+        call(came(), key=SIGNING_KEY, timestamp="now"),
+        call(came(), key=SIGNING_KEY, timestamp="9" * 5_000),
         replace(signed, body=came("No!")),
         replace(signed, headers={**signed.headers, "x-timestamp": "1772377201"}),
         replace(signed, headers={"x-signature": signature}),

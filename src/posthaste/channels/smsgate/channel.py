@@ -45,6 +45,9 @@ _HOOKS = "/hooks/smsgate/"
 
 # The network dates a text when it takes it, and a phone without reception gets older ones after newer ones.
 _OVERLAP_MS = 3_600_000
+# What came is known again for a day at the least, so that what is played again within one tells nothing new.
+_FRESH_MS = 86_400_000
+_TIMESTAMP_DIGITS = 12
 # Each is a question of its own, and a phone is slow; what is left over is asked for by the next polls.
 _STATES_PER_POLL = 50
 _END_OF_TIME = "2100-01-01T00:00:00.000Z"
@@ -204,10 +207,10 @@ class SmsGate:
     def hear(self, device: Connection, call: HookCall) -> Heard | None:
         """Translate a webhook call, after its signature where the line has the key.
 
-        How old a call is goes unasked: channels have no clock, and a call that is played again tells nothing new.
+        The app signs each try anew, so that an old signature is a call that somebody plays again.
         """
         key = device.secrets.get("signingKey", "")
-        if key and not _is_signed(call, key):
+        if key and not (_is_signed(call, key) and _is_fresh(call, self._now_ms())):
             return None
         event = wire.read(call.body, wire.Event)
         if event is None or not _is_of(device, event):
@@ -258,6 +261,13 @@ def _is_signed(call: HookCall, key: str) -> bool:
     timestamp = call.headers.get("x-timestamp", "").encode()
     expected = hmac.new(key.encode(), call.body + timestamp, hashlib.sha256).hexdigest()
     return hmac.compare_digest(call.headers.get("x-signature", "").lower().encode(), expected.encode())
+
+
+def _is_fresh(call: HookCall, now: int) -> bool:
+    """Tell whether a call was signed lately, by a phone whose clock may be off."""
+    seconds = call.headers.get("x-timestamp", "")
+    is_time = seconds.isascii() and seconds.isdecimal() and len(seconds) <= _TIMESTAMP_DIGITS
+    return is_time and abs(now - int(seconds) * 1000) <= _FRESH_MS
 
 
 def _is_of(device: Connection, event: wire.Event) -> bool:
