@@ -10,7 +10,7 @@ from typing import assert_never
 
 from posthaste.actions.lines import LineChange, NewLine, Resetting
 from posthaste.actions.seals import Sealer
-from posthaste.api.fields import Fields, flag, given, is_null, own_id, seconds_as_ms, text, whole_number, wrong_type
+from posthaste.api.fields import Fields, flag, given, is_null, own_id, seconds_as_ms, text, whole_number
 from posthaste.core.addresses import normalise_email, normalise_phone
 from posthaste.core.channels import Form, Kind
 from posthaste.core.errors import Refused, shown
@@ -21,6 +21,7 @@ from posthaste.core.workspaces import Workspace
 LIMIT_AT_MOST = 1_000_000
 GAP_AT_MOST_S = 86_400
 _LONG_CHARS = 8_192
+_WANTED = {Form.FLAG: "true or false", Form.NUMBER: "a whole number"}
 _CHANNEL_UNLESS_GIVEN = "bluebubbles"
 
 CHANGEABLE = (
@@ -148,7 +149,8 @@ def _as_text(fields: Fields, name: str, form: Form) -> str | None:
     if form is Form.NUMBER and isinstance(value, int) and not isinstance(value, bool):
         return str(value)
     if value is not None and not isinstance(value, str):
-        raise wrong_type(name, "text", "what was given")
+        # Without what was given: it may be a secret.
+        raise Refused(f"{name} must be {_WANTED.get(form, 'text')}", code="INVALID_TYPE")
     return text(fields, name, most_chars=_LONG_CHARS if form is Form.LONG_TEXT else 2_048)
 
 
