@@ -64,6 +64,37 @@ def hand(tx: Transaction, settings: Settings, handings: Sequence[Handing]) -> li
     return [one.attempt_id in may_go for one in handings]
 
 
+def hand_again(tx: Transaction, settings: Settings, attempt_id: str, owner: str, last_at: int | None) -> int | None:
+    """Hand an attempt over once more, to a provider that takes a repeat for what it is; return when, None if it may not go.
+
+    `last_at` is when this was done last (None: never yet). The first request may have been lost, and then it is this one that
+    arrives: what was asked before the hand-over is asked again, and gaps and doubts are counted anew.
+    """
+    found = attempts.by_ids(tx, [attempt_id])[attempt_id]
+    device = devices.lock(tx, [found.device_id])[found.device_id]
+    message = messages.lock(tx, [found.message_id])[found.message_id]
+    attempt = attempts.by_ids(tx, [attempt_id])[attempt_id]
+    if attempt.state != "handed" or attempt.owner != owner or attempt.lease_until <= tx.now:
+        return None
+    if _objection(message, attempt, _bars(tx, [attempt], [message]), tx.now) is not None:
+        return None
+    if _is_overtaken(tx, settings, device, attempt, last_at or attempt.handed_at or 0):
+        return None
+    arrival_ms = device.arrives_within_ms(has_files=bool(message.attachments))
+    attempts.prolong(tx, attempt.id, tx.now + settings.start_within_ms + arrival_ms)
+    _move_clocks(tx, settings, [attempt], {device.id: device})
+    return tx.now
+
+
+def _is_overtaken(tx: Transaction, settings: Settings, device: Device, attempt: Attempt, last_at: int) -> bool:
+    """Tell whether another text went since, and its gap is still running: a clock stands as this attempt did not set it."""
+    line = lines.by_ids(tx, [attempt.line_id])[attempt.line_id]
+    clocks = [(device.free_at, device.gap_ms)] if device.gap_ms else []
+    if attempt.opened and line.contact_gap_ms:
+        clocks.append((line.contact_free_at, line.contact_gap_ms))
+    return any(tx.now < free_at != last_at + settings.start_within_ms + gap_ms for free_at, gap_ms in clocks)
+
+
 @dataclass(frozen=True, slots=True)
 class _Bars:
     """What rules a hand-over out: people who opted out, as (workspace, address), and lines that are closed."""

@@ -12,7 +12,7 @@ from contextlib import suppress
 from dataclasses import asdict, replace
 
 from posthaste.actions.claim import Claim, Claimed, claim
-from posthaste.actions.hand import Handing, hand
+from posthaste.actions.hand import Handing, hand, hand_again
 from posthaste.actions.health import suspect
 from posthaste.actions.record import Report, record
 from posthaste.channels.base import Channel, Connection, Order
@@ -133,12 +133,36 @@ class Sender:
         target = json.dumps(asdict(order.target))
         if not await self._hands.ask(Handing(one.attempt.id, self._leases.owner, order.address, target, order.text)):
             return None
-        started_after_ms = self._clock.monotonic_ms() - asked_at
-        if started_after_ms >= self._settings.start_within_ms:
+        started_at = self._clock.monotonic_ms()
+        if not self._is_in_time(asked_at):
             # Somebody may hold the attempt for dead by now: the call is not made.
             return Report(one.attempt, Deferred("the call could not start in time"), 0)
-        outcome = await _send(channel, device, order)
-        return await self._reported(one, outcome, int(started_after_ms) + 1)
+        outcome = await channel.send(device, order)
+        if isinstance(outcome, Ambiguous) and channel.kind.promises.repeats_safely:
+            started_at, outcome = await self._repeat(one, channel, device, order, started_at, outcome)
+        return await self._reported(one, outcome, int(started_at - asked_at) + 1)
+
+    def _is_in_time(self, asked_at: float) -> bool:
+        return self._clock.monotonic_ms() - asked_at < self._settings.start_within_ms
+
+    async def _repeat(
+        self, one: Claimed, channel: Channel, device: Connection, order: Order, started_at: float, outcome: Outcome
+    ) -> tuple[float, Outcome]:
+        """Make the same request again, where nobody can tell what became of it and the provider knows it by its key; return
+        when the last one began and what is known then.
+        """
+        handed_at: int | None = None
+        for pause_s in _REPEATS_AFTER_S:
+            await asyncio.sleep(pause_s)
+            asked_at = self._clock.monotonic_ms()
+            handed_at = await self._store.write(hand_again, self._settings, one.attempt.id, self._leases.owner, handed_at)
+            if handed_at is None or not self._is_in_time(asked_at):
+                break
+            started_at = self._clock.monotonic_ms()
+            again = await channel.send(device, order)
+            if isinstance(again, Accepted):  # A refusal says nothing about the one before.
+                return started_at, again
+        return started_at, outcome
 
     async def _reported(self, one: Claimed, outcome: Outcome, started_after_ms: int | None = None) -> Report:
         if isinstance(outcome, Deferred) and outcome.device_is_down:
@@ -162,16 +186,3 @@ class Sender:
     async def _record_all(self, reports: Sequence[Report]) -> Sequence[None]:
         await self._store.write(record, self._settings, reports)
         return [None] * len(reports)
-
-
-async def _send(channel: Channel, device: Connection, order: Order) -> Outcome:
-    """Send; where nobody can tell what became of it and the provider knows a repeat by its key, make the same request again."""
-    outcome = await channel.send(device, order)
-    for pause_s in _REPEATS_AFTER_S if channel.kind.promises.repeats_safely else ():
-        if not isinstance(outcome, Ambiguous):
-            break
-        await asyncio.sleep(pause_s)
-        again = await channel.send(device, order)
-        # A refusal now says nothing about the first one.
-        outcome = again if isinstance(again, Accepted) else outcome
-    return outcome

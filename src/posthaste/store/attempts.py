@@ -124,6 +124,11 @@ def hand(tx: Transaction, rows: Sequence[dict[str, object]]) -> None:
     )
 
 
+def prolong(tx: Transaction, attempt_id: str, arrives_until: int) -> None:
+    """Note until when an attempt that was handed over again may still arrive."""
+    tx.run("UPDATE attempts SET arrives_until = :until WHERE id = :id", {"id": attempt_id, "until": arrives_until})
+
+
 def save(tx: Transaction, attempts: Iterable[Attempt]) -> None:
     """Write what became of attempts; the caller has locked their devices."""
     tx.many(
