@@ -24,6 +24,7 @@ from posthaste.channels.http import open_client
 from posthaste.channels.template.channel import Template
 from posthaste.core.hooks import HookCall
 from posthaste.core.outcomes import Accepted, Ambiguous, Deferred, Outcome, Refusal, Rejected
+from posthaste.core.segments import segments_of
 from posthaste.core.signals import Echo, Inbound, Signal
 
 CENTRE = Path("/usr/lib/kannel/test/fakesmsc")
@@ -156,6 +157,10 @@ def reports_of(kannel: Kannel, key: str, wanted: int) -> Sequence[Echo]:
     return asyncio.run(until(found, f"{wanted} reports of {key}", WITHIN_S))
 
 
+def parts_at(kannel: Kannel) -> int:
+    return kannel.taken_by_centre().count(f"<{OWN[1:]} {PHONE} ")
+
+
 def test_a_text_reaches_the_centre_and_its_reports_reach_us(kannel: Kannel) -> None:
     assert send(kannel, "plain {euro} = €, 100% & more", "key-plain-0") == Accepted("key-plain-0")
     sent, delivered = reports_of(kannel, "key-plain-0", 2)
@@ -169,6 +174,15 @@ def test_what_the_alphabet_of_sms_does_not_have_arrives_too(kannel: Kannel) -> N
     assert send(kannel, "Hi 👋", "key-wave-0") == Accepted("key-wave-0")
     reports_of(kannel, "key-wave-0", 2)
     assert "ucs-2 %00H%00i%00+%D8%3D%DCK>" in kannel.taken_by_centre()
+
+
+@pytest.mark.parametrize("text", ["a" * 160, "b" * 161, "c" * 307, "€" * 80, "€" * 81, "ç" * 70, "Ж" * 71, "Я" * 135, "🎉" * 36])
+def test_kannel_sends_as_many_parts_as_we_count(kannel: Kannel, text: str) -> None:
+    before = parts_at(kannel)
+    key = f"key-{ord(text[0])}-{len(text)}"
+    assert send(kannel, text, key) == Accepted(key)
+    reports_of(kannel, key, 2)
+    assert parts_at(kannel) - before == segments_of(text).count
 
 
 def test_a_wrong_password_takes_the_line_down_and_is_told_to_nobody(kannel: Kannel) -> None:
