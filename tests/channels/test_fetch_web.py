@@ -14,7 +14,7 @@ from cryptography.hazmat.primitives.asymmetric import ec
 from webserver import HANG, Outside, Web, chunked, names, ok, status, webserver
 
 from fixtures.tiny_files import NONE_OF_THEM, TINY, png
-from posthaste.channels.fetch.fetcher import Fetched, WebFetcher
+from posthaste.channels.fetch.fetcher import AT_ONCE, Fetched, WebFetcher
 from posthaste.channels.fetch.guard import Guard
 from posthaste.core import files
 from posthaste.core.files import FileType
@@ -169,6 +169,18 @@ def test_what_says_that_it_is_not_packed_is_taken() -> None:
 @pytest.mark.parametrize("pieces", [(HANG,), (b"HTTP/1.1 200 OK\r\n", HANG), (ok(PNG[:10], length=len(PNG)), HANG)])
 def test_a_server_that_drips_is_given_up_in_the_end(pieces: Sequence[bytes]) -> None:
     assert deferred(fetch(*pieces, timeout_ms=150)[0]) == "it did not come within 0.15 seconds"
+
+
+def test_waiting_for_the_drips_of_others_costs_a_file_nothing_of_its_own_time() -> None:
+    async def main() -> list[Result]:
+        async with webserver(a=[ok(PNG)], slow=[HANG]) as web:
+            fetcher = WebFetcher(Guard(backend=Outside(), resolve=names), most_bytes=MOST_BYTES, timeout_ms=150)
+            drips = [fetcher.fetch(web.url("/slow"), lambda piece: None) for _ in range(AT_ONCE)]
+            return await asyncio.gather(*drips, fetcher.fetch(web.url(), lambda piece: None))
+
+    *drips, last = asyncio.run(main())
+    assert all(isinstance(one, Deferred) for one in drips)
+    assert isinstance(last, Fetched)
 
 
 # What its server says

@@ -29,7 +29,9 @@ from posthaste.core.files import (
 from posthaste.core.outcomes import Deferred, Refusal, Rejected
 
 REDIRECTS_AT_MOST = 3
-_AT_ONCE = 16
+AT_ONCE = 16
+"""So many files are fetched at the same time; the others wait for their turn."""
+
 _REDIRECTS = frozenset({301, 302, 303, 307, 308})
 # Of the errors that say "you", those that may be gone a moment later: too slow, too early, too many.
 _PASSING = frozenset({408, 425, 429})
@@ -76,12 +78,13 @@ class WebFetcher:
     ) -> None:
         self._guard, self._most_bytes, self._timeout_ms = guard, most_bytes, timeout_ms
         self._tls = tls or _tls
-        self._places = asyncio.Semaphore(_AT_ONCE)
+        self._places = asyncio.Semaphore(AT_ONCE)
 
     async def fetch(self, url: str, write: Write) -> Fetched | Deferred | Rejected:
         """Fetch a file; nothing of a connection is kept, so that the next fetch is judged anew."""
         try:
-            async with asyncio.timeout(self._timeout_ms / 1000), self._places:
+            # The time begins with the place: what others' servers took of it is no fault of this one.
+            async with self._places, asyncio.timeout(self._timeout_ms / 1000):
                 return await self._follow(url, write)
         except Denied as error:
             return _never(str(error))
