@@ -2,8 +2,10 @@
 
 import asyncio
 import socket
+import threading
 from collections.abc import Iterable, Sequence
 from ipaddress import IPv4Address, IPv6Address, ip_address, ip_network
+from typing import Any
 
 import httpcore2
 import pytest
@@ -184,6 +186,29 @@ def test_private_networks_and_ports_are_a_setting() -> None:
 def test_a_socket_of_this_machine_is_never_called() -> None:
     with pytest.raises(Denied):
         asyncio.run(Guard(allow_private=True).connect_unix_socket("/run/docker.sock"))
+
+
+def test_a_strangers_name_that_takes_long_keeps_nobody_elses_waiting(monkeypatch: pytest.MonkeyPatch) -> None:
+    ends, real = threading.Event(), socket.getaddrinfo
+
+    def slow(host: str, *others: Any, **named: Any) -> Any:
+        if host.endswith(".stranger.test"):
+            ends.wait()
+            raise socket.gaierror(socket.EAI_AGAIN, "no answer")
+        return real(host, *others, **named)
+
+    async def main() -> None:
+        strangers = [asyncio.create_task(resolve(f"{number}.stranger.test", 80)) for number in range(64)]
+        await asyncio.sleep(0)
+        try:
+            async with asyncio.timeout(20):
+                assert await asyncio.get_running_loop().getaddrinfo("127.0.0.1", 80)
+        finally:
+            ends.set()
+        assert all(isinstance(one, OSError) for one in await asyncio.gather(*strangers, return_exceptions=True))
+
+    monkeypatch.setattr(socket, "getaddrinfo", slow)
+    asyncio.run(main())
 
 
 def test_the_machines_own_resolver_gives_addresses() -> None:

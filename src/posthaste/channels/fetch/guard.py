@@ -8,6 +8,8 @@ octal, hexadecimal, short) are read as addresses and judged in the same way.
 import asyncio
 import socket
 from collections.abc import Awaitable, Callable, Iterable, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from functools import partial
 from ipaddress import IPv4Address, IPv6Address, ip_address, ip_network
 
 import httpcore2
@@ -24,6 +26,9 @@ class Denied(Exception):  # noqa: N818 - it says what happened
 class Unresolved(Exception):  # noqa: N818 - it says what happened
     """The name has no address now."""
 
+
+# A stranger's name server can let each of them wait for as long as the machine's resolver does.
+_LOOK_UPS = ThreadPoolExecutor(8, thread_name_prefix="look-up")
 
 # Written out rather than asked of the standard library, whose `is_global` has changed between versions and is true for
 # several networks that lead back inside.
@@ -63,8 +68,9 @@ def numeric(host: str) -> Address | None:
 
 
 async def resolve(host: str, port: int) -> Sequence[str]:
-    """Ask the machine's resolver."""
-    found = await asyncio.get_running_loop().getaddrinfo(host, port, type=socket.SOCK_STREAM)
+    """Ask the machine's resolver, in threads of our own: the event loop's few are needed for the names of our providers."""
+    ask = partial(socket.getaddrinfo, host, port, type=socket.SOCK_STREAM)
+    found = await asyncio.get_running_loop().run_in_executor(_LOOK_UPS, ask)
     return list(dict.fromkeys(str(one[4][0]) for one in found))
 
 
