@@ -28,6 +28,7 @@ from wire import Answerer, Step, Wire, breaks, says
 
 from posthaste.channels.base import NOWHERE, Connection, File, Order, Target
 from posthaste.channels.smsgate.channel import PHONE, SmsGate
+from posthaste.core.errors import Refused
 from posthaste.core.outcomes import (
     Absent,
     Accepted,
@@ -161,6 +162,14 @@ def test_no_secret_is_put_into_words_or_logged(caplog: pytest.LogCaptureFixture)
         assert CREDENTIALS.partition(" ")[2] not in repr(outcome)
     assert PASSWORD not in caplog.text
     assert CREDENTIALS.partition(" ")[2] not in caplog.text
+
+
+def test_an_address_holds_no_password_for_it_would_be_kept_and_shown_in_clear() -> None:
+    given = {"url": "http://10.0.0.2:8080", "username": "sms", "password": PASSWORD}
+    assert SmsGate.kind.setup_from(given).config["url"] == "http://10.0.0.2:8080"
+    with pytest.raises(Refused, match="url must be") as refused:
+        SmsGate.kind.setup_from({**given, "url": "http://sms:s3cret@10.0.0.2:8080"})
+    assert "s3cret" not in refused.value.message
 
 
 # Finding

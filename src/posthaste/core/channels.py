@@ -142,12 +142,12 @@ def _value(kind: Kind, field: Field, given: str | None) -> str:
 
 
 def _url(name: str, value: str) -> str:
-    # The value is not shown: it may hold a password.
+    # The value is not shown: it may hold a password, and is refused then, for an address is kept and told in clear.
     try:
         parts = urlsplit(value)
         is_server = parts.scheme in ("http", "https") and bool(parts.hostname) and parts.port != 0
     except ValueError:  # an unclosed bracket in the host, a port that is no number
         is_server = False
-    if not is_server or parts.query or parts.fragment:
-        raise Refused(f"{name} must be an http or https address without a query", code="INVALID_URL")
+    if not is_server or "@" in parts.netloc or parts.query or parts.fragment:
+        raise Refused(f"{name} must be an http or https address without a user name or a query", code="INVALID_URL")
     return value.rstrip("/")
