@@ -1,14 +1,16 @@
 """What Sendblue puts on the wire, for the cases beside this file: the line, its messages, and steps of a script."""
 
+import asyncio
 import json
-from collections.abc import Mapping
+from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import replace
-from typing import Any
+from typing import Any, TypeVar
 
-from wire import Answerer, Step, says
+import httpx2
+from wire import Answerer, Step, Wire, breaks, says
 
 from posthaste.channels.base import NOWHERE, Connection, Order, Sender, Target, Trace
-from posthaste.channels.sendblue.channel import PHONE
+from posthaste.channels.sendblue.channel import PHONE, Sendblue
 
 SECRET = "s3cret?&é#"
 LINE, PERSON = "+16285553000", "+12025550143"
@@ -28,6 +30,12 @@ TRACE = Trace(PERSON, TEXT, "marker-1", Target(PHONE, WAY), 0, MADE_AT, frozense
 UNPREPARED = replace(ORDER, target=NOWHERE)
 
 Json = dict[str, Any]
+T = TypeVar("T")
+
+NO_ANSWERS: list[Answerer] = [
+    says(401, {"status": "ERROR"}), says(500, "x"), says(200, "<html>"), says(302, ""), breaks(httpx2.ConnectError),
+    breaks(httpx2.ReadTimeout),
+]  # fmt: skip
 
 
 def row(**fields: object) -> Json:
@@ -63,3 +71,11 @@ def page(*rows: Json, query: Mapping[str, str], offset: int = 0, more: bool = Fa
 
 def encoded(body: object) -> bytes:
     return json.dumps(body).encode()
+
+
+def ask(call: Callable[[Sendblue], Awaitable[T]], *steps: Step) -> T:
+    async def main() -> T:
+        async with Wire(*steps) as wire:
+            return await call(Sendblue(wire.client, lambda: NOW_MS))
+
+    return asyncio.run(main())

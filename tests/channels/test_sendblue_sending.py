@@ -1,10 +1,7 @@
 """Sending through Sendblue and looking a lost send up: what is asked, and what each answer means."""
 
-import asyncio
-from collections.abc import Awaitable, Callable
 from dataclasses import replace
 from pathlib import Path
-from typing import TypeVar
 
 import httpx2
 import pytest
@@ -26,11 +23,12 @@ from sendblue_cases import (
     UNPREPARED,
     WAY,
     Json,
+    ask,
     page,
     row,
     step,
 )
-from wire import Answerer, Step, Wire, breaks, says
+from wire import Answerer, breaks, says
 
 from posthaste.channels.base import Connection, File, Order, Target, Trace
 from posthaste.channels.sendblue.channel import Sendblue
@@ -48,16 +46,7 @@ from posthaste.core.outcomes import (
     Rejected,
 )
 
-T = TypeVar("T")
 BODY = {"number": PERSON, "content": TEXT, "from_number": LINE, "status_callback": f"{HOOK}?marker=marker-1"}
-
-
-def ask(call: Callable[[Sendblue], Awaitable[T]], *steps: Step) -> T:
-    async def main() -> T:
-        async with Wire(*steps) as wire:
-            return await call(Sendblue(wire.client, lambda: NOW_MS))
-
-    return asyncio.run(main())
 
 
 def send(answer: Answerer, order: Order = ORDER, body: Json = BODY, device: Connection = DEVICE) -> Outcome:
