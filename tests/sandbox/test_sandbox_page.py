@@ -183,6 +183,20 @@ def test_text_messages_and_mail_are_shown_and_answered_too(sandbox: Sandbox, pag
     expect(page.get_by_role("switch", name="Mail server of me@posthaste.example")).to_have_attribute("aria-checked", "true")
 
 
+def test_scripted_mailboxes_are_listed_and_a_mail_is_written_from_an_address(sandbox: Sandbox, page: Page) -> None:
+    mailbox = {"kind": "mail", "id": "mail", "email": "me@posthaste.example", "password": "p"}
+    httpx2.post(f"{sandbox.url}/devices", json=mailbox).raise_for_status()
+    expect(page.get_by_role("button", name="Copy bounces@people.example")).to_be_visible()
+    form = page.locator("#write")
+    form.get_by_label("To line").select_option("me@posthaste.example")
+    form.get_by_label("Text").fill("Hello")
+    form.get_by_role("button", name="Send").click()
+    expect(form.get_by_role("alert")).to_have_text("+12025550143 has no e-mail address, so it cannot write an e-mail")
+    form.get_by_label("From").fill("ana@people.example")
+    form.get_by_role("button", name="Send").click()
+    expect(page.locator(".bubble.own")).to_have_text("Hello")
+
+
 def test_it_says_when_the_sandbox_is_gone(sandbox: Sandbox, page: Page) -> None:
     expect(page.locator("#live")).to_have_text("live")
     sandbox.stop()

@@ -74,6 +74,8 @@ async def write(world: World, request: Request) -> Response:
         return _write_sms(world, android, sender, asked)
     if account := world.sendblue_of_line(line):
         return _write_to_sendblue(world, request, account, sender, asked)
+    if world.mailbox_of(line):
+        raise BadInputError(f"{sender} has no e-mail address, so it cannot write an e-mail")
     raise BadInputError(f"no Mac, no Android phone, no Sendblue account and no mailbox has the address {asked.to}")
 
 

@@ -19,7 +19,7 @@ from posthaste.sandbox.entries import Attached, Received, Wrote
 from posthaste.sandbox.files import UNKNOWN_TYPE
 from posthaste.sandbox.mac import Mac
 from posthaste.sandbox.mail import Mailbox
-from posthaste.sandbox.mail_scripts import mail_script_of
+from posthaste.sandbox.mail_scripts import mail_script_of, scripted_mailboxes
 from posthaste.sandbox.numbers import COURSES, script_of, scripted_numbers
 from posthaste.sandbox.render import Json
 from posthaste.sandbox.sendblue import Sendblue
@@ -72,6 +72,7 @@ async def state(request: Request) -> Response:
         "devices": _devices(world),
         "phones": _phones(world),
         "numbers": _first_of_each_script(),
+        "mailboxes": scripted_mailboxes(),
     }
     return Response(msgspec.json.encode(body), media_type="application/json")
 

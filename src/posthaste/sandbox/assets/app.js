@@ -9,7 +9,7 @@ const byId = (id) => document.getElementById(id);
 const wall = byId("wall");
 const cards = new Map();
 let version = "";
-let state = { devices: [], phones: [], numbers: [] };
+let state = { devices: [], phones: [], numbers: [], mailboxes: [] };
 
 function element(tag, className, text) {
   const made = document.createElement(tag);
@@ -178,6 +178,7 @@ function makeCard(phone) {
   form.querySelector("label").htmlFor = input.id;
   form.querySelector("label").textContent = `Answer as ${phone.number}`;
   card.querySelector("h3").textContent = pretty(phone.number);
+  card.querySelector("h3").title = phone.number;
   card.querySelector(".script").textContent = phone.script;
   card.querySelector(".bubbles").setAttribute("aria-label", `Texts on ${phone.number}`);
   const typing = makeTyping(phone.number, card);
@@ -293,23 +294,24 @@ function drawLines() {
   if (lines.includes(chosen)) select.value = chosen;
 }
 
-async function copy(number, button) {
-  await navigator.clipboard.writeText(number);
+async function copy(address, button) {
+  await navigator.clipboard.writeText(address);
   button.textContent = "Copied";
   setTimeout(() => { button.textContent = "Copy"; }, 1500);
 }
 
-function drawNumbers() {
-  if (byId("numbers").children.length) return;
-  byId("numbers").append(...state.numbers.map((scripted) => {
+function drawScripts(list, scripts) {
+  if (list.children.length) return;
+  list.append(...scripts.map((scripted) => {
+    const address = scripted.number || scripted.address;
     const item = element("li");
     const button = element("button", "copy", "Copy");
     button.type = "button";
-    button.setAttribute("aria-label", `Copy ${scripted.number}`);
-    button.addEventListener("click", () => copy(scripted.number, button));
+    button.setAttribute("aria-label", `Copy ${address}`);
+    button.addEventListener("click", () => copy(address, button));
     item.append(
       element("span", "name", scripted.script),
-      element("span", "number", pretty(scripted.number)),
+      element("span", "address", pretty(address)),
       element("span", "says", scripted.says),
       button,
     );
@@ -331,7 +333,8 @@ async function refresh() {
       drawPhones();
       drawDevices();
       drawLines();
-      drawNumbers();
+      drawScripts(byId("numbers"), state.numbers);
+      drawScripts(byId("mailboxes"), state.mailboxes);
     }
     say("live", "live");
   } catch {
