@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 from smpp34 import DeliverSm, Tlv
 from smpp_desk import NOW_MS, Stored
 
-from posthaste.channels.smpp import wire
+from posthaste.channels.smpp import inbound, wire
 from posthaste.channels.smpp.ids import DECIMAL, HEXADECIMAL, Receipts
 from posthaste.channels.smpp.inbound import LongTexts, Repeats
 from posthaste.channels.smpp.meaning import Report, address_of, source_of
@@ -193,6 +193,40 @@ def test_what_is_given_up_is_stored_or_stays() -> None:
         (given_up,) = inbox.signals
         assert isinstance(given_up, Inbound)
         assert given_up.text == "One…"
+
+    asyncio.run(main())
+
+
+def first_part(source: int) -> Pdu:
+    body = DeliverSm(f"1202555{source:04}", "16285551000", b"\x05\x00\x03\x01\x02\x01One", esm_class=0x40).encode()[16:]
+    return Pdu(wire.DELIVER, 0, 1, body)
+
+
+def test_what_never_becomes_whole_is_given_out_though_nobody_polls() -> None:
+    async def main() -> None:
+        inbox, clock = Stored(), [NOW_MS]
+        taking = Taking(inbox, "device-1", GSM, Receipts(), lambda: clock[0])
+        await taking.take([first_part(1)])
+        clock[0] += 600_001
+        await taking.take([first_part(2)])
+        assert [(one.address, one.text) for one in inbox.signals if isinstance(one, Inbound)] == [("+12025550001", "One…")]
+
+    asyncio.run(main())
+
+
+def test_while_nothing_can_be_stored_the_centre_keeps_what_is_too_much(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(inbound, "_MOST_TEXTS", 2)
+
+    async def main() -> None:
+        inbox = Stored(refuses=99)
+        taking = Taking(inbox, "device-1", GSM, Receipts(), lambda: NOW_MS)
+        statuses = [await taking.take([first_part(number)]) for number in range(5)]
+        assert statuses == [[wire.OK]] * 3 + [[wire.TRY_AGAIN]] * 2
+        inbox.refuses = 0
+        assert [await taking.take([first_part(number)]) for number in (3, 4)] == [[wire.OK], [wire.OK]]
+        await taking.give_up(everything=True)
+        told = [one.address for one in inbox.signals if isinstance(one, Inbound)]
+        assert sorted(told) == [f"+1202555{number:04}" for number in range(5)]
 
     asyncio.run(main())
 

@@ -1,16 +1,15 @@
 """SMS at a carrier, by SMPP 3.4.
 
-This file asks; the session is in `session` and `link`, what comes in is taken by `taking`, what numbers mean is
-in `meaning`. What would surprise: one session per device stands for as long as the process lives; a text whose
-answer never came stays unknown for good, because hardly any centre can be asked; and of a long text that goes as several
-messages only some may have been taken, which is neither sent nor not sent.
+This file asks; the session is in `session` and `link`, what is kept for a device in `desk`, what comes in is taken by
+`taking`, what numbers mean is in `meaning`. What would surprise: one session per device stands for as long as the process
+lives; a text whose answer never came stays unknown for good, because hardly any centre can be asked; and of a long text that
+goes as several messages only some may have been taken, which is neither sent nor not sent.
 """
 
 import asyncio
 import zlib
-from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
-from dataclasses import dataclass, field, replace
+from collections.abc import Callable, Sequence
+from dataclasses import replace
 from functools import partial
 from typing import Final
 
@@ -27,6 +26,7 @@ from posthaste.channels.base import (
 )
 from posthaste.channels.http import NeverLeft, NoAnswer
 from posthaste.channels.smpp import wire
+from posthaste.channels.smpp.desk import Desk, Settings
 from posthaste.channels.smpp.ids import Receipts
 from posthaste.channels.smpp.link import Link, Pauses
 from posthaste.channels.smpp.meaning import THROTTLED, destination_of, outcome_of, source_of
@@ -62,18 +62,6 @@ _MOST_PARTS = 255
 _MOST_PAYLOAD_BYTES = 64_000
 _PART_TRIES = 6
 _RECEIPT_IDS = "receipt_ids"
-
-
-@dataclass(slots=True)
-class _Desk:
-    """What stands between us and one device; `free_at` is when the next text may leave, by the loop's clock."""
-
-    setup: tuple[tuple[str, str], ...]
-    receipts: Receipts
-    taking: Taking
-    link: Link
-    free_at: float = 0.0
-    sends: set[asyncio.Future[None]] = field(default_factory=set)
 
 
 def _check(setup: Setup) -> None:
@@ -142,7 +130,7 @@ class Smpp:
         self._limits = Limits(connect_timeout_ms, question_timeout_ms, answer_timeout_ms, idle_ms)
         self._part_pause_ms = part_pause_ms
         self._pauses = pauses or Pauses()
-        self._desks: dict[str, _Desk] = {}
+        self._desks: dict[str, Desk] = {}
         self._leaving: set[asyncio.Task[None]] = set()
 
     # Sending
@@ -164,15 +152,15 @@ class Smpp:
         if isinstance(composed, Rejected):
             return composed
         desk = self._desk(device)
-        with _under_way(desk):
+        with desk.sending():
             return await self._submit(desk, device, composed, order)
 
-    async def _submit(self, desk: _Desk, device: Connection, composed: Sequence[Submission], order: Order) -> Outcome:
+    async def _submit(self, desk: Desk, device: Connection, composed: Sequence[Submission], order: Order) -> Outcome:
         try:
             session = await desk.link.session()
         except NotBoundError as error:
             return Deferred(str(error), device_is_down=True)
-        await _wait_for_turn(desk, int(device.config.get("throughput") or 0), len(composed))
+        await desk.turn(int(device.config.get("throughput") or 0), len(composed))
         if len(composed) > 1:
             return await self._send_parts(desk, session, composed, order)
         on_late = partial(desk.taking.take_late, marker=order.marker)
@@ -181,7 +169,7 @@ class Smpp:
             desk.receipts.sent([outcome.external_id])
         return outcome
 
-    async def _send_parts(self, desk: _Desk, session: Session, parts: Sequence[Submission], order: Order) -> Outcome:
+    async def _send_parts(self, desk: Desk, session: Session, parts: Sequence[Submission], order: Order) -> Outcome:
         """Once the first part was taken, nothing but all of them is a clear answer."""
         ids: list[str] = []
         for part in parts:
@@ -254,11 +242,11 @@ class Smpp:
     async def close(self) -> None:
         """Unbind everywhere."""
         desks, self._desks = list(self._desks.values()), {}
-        await asyncio.gather(*self._leaving, *(_leave(desk, self._limits) for desk in desks))
+        await asyncio.gather(*self._leaving, *(desk.leave(self._limits.question_ms) for desk in desks))
 
     # The desks
 
-    def _desk(self, device: Connection) -> _Desk:
+    def _desk(self, device: Connection) -> Desk:
         """Return what stands for a device, made anew if the device is another now, or nobody had used it for long."""
         setup = (*sorted(device.config.items()), *sorted(device.secrets.items()))
         desk = self._desks.get(device.device_id)
@@ -269,11 +257,18 @@ class Smpp:
         desk = self._desks[device.device_id] = self._open_desk(device, setup)
         return desk
 
-    def _open_desk(self, device: Connection, setup: tuple[tuple[str, str], ...]) -> _Desk:
+    def _open_desk(self, device: Connection, setup: Settings) -> Desk:
         receipts = Receipts(str(device.options.get(_RECEIPT_IDS, "")))
         taking = Taking(self._inbox, device.device_id, _alphabet(device), receipts, self._now_ms)
         link = Link(device.device_id, partial(self._bind, device, taking), self._pauses, taking.session_ended)
-        return _Desk(setup, receipts, taking, link)
+        desk = Desk(setup, receipts, taking, link)
+        link.when_over(partial(self._drop, device.device_id, desk))
+        return desk
+
+    def _drop(self, device_id: str, desk: Desk) -> None:
+        """Give out what came in, as far as it came, once nobody uses the link any more."""
+        if self._desks.get(device_id) is desk:
+            self.forget(device_id)
 
     async def _bind(self, device: Connection, taking: Taking) -> Session:
         config = device.config
@@ -290,38 +285,10 @@ class Smpp:
         place = Place(config.get("host", ""), int(config.get("port") or 0), config.get("tls") == "true")
         return await open_session(place, bind, self._limits, taking.take)
 
-    def _leave_soon(self, desk: _Desk) -> None:
-        task = asyncio.get_running_loop().create_task(_leave(desk, self._limits))
+    def _leave_soon(self, desk: Desk) -> None:
+        task = asyncio.get_running_loop().create_task(desk.leave(self._limits.question_ms))
         self._leaving.add(task)
         task.add_done_callback(self._leaving.discard)
-
-
-async def _leave(desk: _Desk, limits: Limits) -> None:
-    """Give what is under way a moment: a text that goes in parts would be cut in the middle, and its fate unknown for good."""
-    if desk.sends:
-        await asyncio.wait(desk.sends, timeout=limits.question_ms / 1000)
-    await desk.link.close()
-    await desk.taking.give_up(everything=True)
-
-
-@contextmanager
-def _under_way(desk: _Desk) -> Iterator[None]:
-    over = asyncio.get_running_loop().create_future()
-    desk.sends.add(over)
-    try:
-        yield
-    finally:
-        desk.sends.discard(over)
-        over.set_result(None)
-
-
-async def _wait_for_turn(desk: _Desk, per_second: int, messages: int) -> None:
-    """Keep to the carrier's rate; the turns are given out in order."""
-    if per_second > 0:
-        now = asyncio.get_running_loop().time()
-        starts_at = max(now, desk.free_at)
-        desk.free_at = starts_at + messages / per_second
-        await asyncio.sleep(starts_at - now)
 
 
 def _composed(device: Connection, order: Order) -> list[Submission] | Rejected:
@@ -391,6 +358,6 @@ def _state(device: Connection) -> str:
     return f"bound to {device.config.get('host', '')} as {mode}"
 
 
-def _options(device: Connection, desk: _Desk) -> dict[str, object]:
+def _options(device: Connection, desk: Desk) -> dict[str, object]:
     learned = {_RECEIPT_IDS: desk.receipts.way} if desk.receipts.way else {}
     return {**device.options, **learned}

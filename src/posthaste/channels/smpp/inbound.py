@@ -5,7 +5,8 @@ what it believes was not taken: what was never acknowledged, or late, or just be
 keeps the id that it had; any other is new. That memory does not outlive the process.
 
 A part of a long text is acknowledged when it comes, or a centre that hands over one at a time would never send the next.
-Whatever is still incomplete after a while, or when we stop, is given out as it is rather than lost.
+Whatever is still incomplete after a while, or when we stop, is given out as it is rather than lost. While that cannot be
+stored, no more than a bound is taken: the centre keeps the rest.
 """
 
 import hashlib
@@ -121,6 +122,10 @@ class LongTexts:
 
     def has(self, key: TextKey) -> bool:
         return key in self._open
+
+    def has_no_room_for(self, key: TextKey) -> bool:
+        """Tell whether a text may not be begun: what is above the bound could not be stored, so that the centre has to wait."""
+        return key not in self._open and len(self._open) > _MOST_TEXTS
 
     def add(self, delivery: Delivery, place: Place, text: str, now_ms: int) -> LongText:
         """Put a part to the others of its text."""

@@ -50,6 +50,10 @@ class Link:
     def is_over(self) -> bool:
         return self._is_leaving or self._task.done()
 
+    def when_over(self, call: Callable[[], None]) -> None:
+        """Have `call` run once no session will be made any more."""
+        self._task.add_done_callback(lambda _: call())
+
     async def session(self) -> Session:
         """Return the session, waiting for a try that is under way; raise `NotBoundError` if there is none."""
         self._used_at = asyncio.get_running_loop().time()

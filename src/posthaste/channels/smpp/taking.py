@@ -4,6 +4,7 @@ Everything is stored before it is acknowledged. What cannot be stored now is ref
 brings it again; what cannot be read at all is refused for good.
 """
 
+import asyncio
 import logging
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
@@ -41,13 +42,16 @@ class Taking:
         self._inbox, self._device_id, self._alphabet = inbox, device_id, alphabet
         self._receipts, self._now_ms = receipts, now_ms
         self._repeats, self._long_texts = Repeats(), LongTexts()
+        self._storing = asyncio.Lock()
 
     async def take(self, pdus: Sequence[Pdu]) -> Sequence[int]:
         """Store what came, and return the status with which each is answered."""
-        items = [self._read(pdu) for pdu in pdus]
-        if await self._stored(items):
-            return [item.status for item in items]
-        return [item.status if len(items) > 1 and await self._stored([item]) else wire.TRY_AGAIN for item in items]
+        async with self._storing:
+            await self._give_out(self._long_texts.given_up(self._now_ms()))
+            items = [self._read(pdu) for pdu in pdus]
+            if await self._stored(items):
+                return [item.status for item in items]
+            return [item.status if len(items) > 1 and await self._stored([item]) else wire.TRY_AGAIN for item in items]
 
     async def take_late(self, pdu: Pdu, marker: str) -> None:
         """Store that a text was taken after all whose answer we had given up waiting for."""
@@ -57,7 +61,11 @@ class Taking:
 
     async def give_up(self, *, everything: bool = False) -> None:
         """Give out the long texts that will not become whole any more."""
-        for long in self._long_texts.all() if everything else self._long_texts.given_up(self._now_ms()):
+        async with self._storing:
+            await self._give_out(self._long_texts.all() if everything else self._long_texts.given_up(self._now_ms()))
+
+    async def _give_out(self, longs: Sequence[LongText]) -> None:
+        for long in longs:
             external_id = f"{fingerprint_of(long.first)}-{long.began_ms}"
             if await self._put([self._inbound(long.first, external_id, long.text)]):
                 self._long_texts.drop(long)
@@ -103,10 +111,14 @@ class Taking:
     def _written(self, pdu: Pdu, delivery: Delivery) -> _Item:
         octets, place = unwrapped(delivery.user_data, delivery.esm_class)
         text = decoded(octets, delivery.coding, self._alphabet)
+        place = place or _place_in_params(delivery)
+        if place is not None and not is_sound(place):
+            place = None
+        if place is not None and self._long_texts.has_no_room_for(key_of(delivery, place)):
+            return _Item(pdu, status=wire.TRY_AGAIN)
         fingerprint = fingerprint_of(delivery)
         external_id, is_repeat = self._repeats.id_of(fingerprint, self._now_ms())
-        place = place or _place_in_params(delivery)
-        if place is None or not is_sound(place):
+        if place is None:
             return _Item(pdu, [self._inbound(delivery, external_id, text)], fingerprint=fingerprint)
         if is_repeat and not self._long_texts.has(key_of(delivery, place)):
             return _Item(pdu, fingerprint=fingerprint)  # The text that it belongs to is stored already.
