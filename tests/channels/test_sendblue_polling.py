@@ -9,6 +9,7 @@ from sendblue_cases import (
     LINE,
     MADE_AT,
     NO_ANSWERS,
+    NOW_MS,
     OF_NUMBER,
     PERSON,
     SECRET,
@@ -56,6 +57,19 @@ def test_a_long_outage_is_made_up_portion_by_portion() -> None:
     pages = [page(wrote(date_sent=LATER), query=SINCE, offset=100 * number, more=True) for number in range(10)]
     news = poll(MADE_AT, [], *pages)
     assert (news.cursor, news.is_complete) == (LATER_AT, False)
+
+
+def test_the_wrong_clock_of_a_person_does_not_hide_what_others_write_after() -> None:
+    ahead = "2031-01-01T00:00:00Z"
+    news = poll(MADE_AT, [], page(wrote(date_sent=ahead), wrote(message_handle="two", date_sent=LATER), query=SINCE))
+    assert (len(news.signals), news.cursor) == (2, NOW_MS)
+    assert poll(MADE_AT, [], page(wrote(date_sent=ahead), query=SINCE)).cursor == NOW_MS
+
+
+def test_a_cursor_never_goes_back() -> None:
+    later = NOW_MS + 3_600_000
+    since = SINCE | {"created_at_gte": "2026-11-24T20:26:40.000Z"}
+    assert poll(later, [], page(wrote(date_sent="2031-01-01T00:00:00Z"), query=since)).cursor == later
 
 
 def test_pages_without_times_do_not_go_round_for_ever() -> None:

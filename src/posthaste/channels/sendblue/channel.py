@@ -190,7 +190,8 @@ class Sendblue:
         query = {"is_outbound": "false", "created_at_gte": wire.iso(max(cursor - _OVERLAP_MS, 1)), **_of_number(device)}
         listed = await self._rows(device, query)
         signals += [signal for row in listed.rows for signal in meaning.inbound_of(row)]
-        reached = max([cursor, *(row.made_at or 0 for row in listed.rows)])
+        # A date may be that of a person's own clock; one to come would hide what everybody else writes until then.
+        reached = max([cursor, *(min(row.made_at or 0, self._now_ms()) for row in listed.rows)])
         # Where no time is told, the next page would be the same again.
         return News(signals, reached, is_complete=listed.is_whole or reached == cursor)
 
