@@ -10,7 +10,7 @@ import socket
 import subprocess
 import sys
 import time
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -84,10 +84,25 @@ class Server:
     def send(self, text: str, phone: str) -> httpx2.Response:
         return self.call("POST", "/api/messages", {"message": text, "recipientPhone": phone})
 
-    def received(self, phone: str) -> list[str]:
-        """Return the texts on a phone of the sandbox."""
-        answer = httpx2.get(f"{self.sandbox['sandboxUrl']}/received", params={"to": phone}, trust_env=False)
+    def until(self, path: str, is_so: Callable[[dict[str, Any]], object]) -> dict[str, Any]:
+        """Ask until the answer is as wanted; each call waits for the next outcome on the server, so that nothing sleeps here."""
+        for number in range(200):
+            found: dict[str, Any] = self.call("GET", path).json()
+            if is_so(found):
+                return found
+            # An answer that takes half a second or more: a text whose outcome is waited for.
+            self.send(f"Tick {number}", f"+1202555{number:04d}")
+        raise AssertionError(f"it never was so: {path}: {found}")
+
+    def received(self, address: str) -> list[str]:
+        """Return the texts on a phone of the sandbox, or in a mailbox."""
+        answer = httpx2.get(f"{self.sandbox['sandboxUrl']}/received", params={"to": address}, trust_env=False)
         return [one["text"] for one in answer.json()]
+
+    def person_writes(self, phone: str, line: str, text: str) -> None:
+        """Let a person of the sandbox write to a line's number."""
+        url = f"{self.sandbox['sandboxUrl']}/phones/{phone}/send"
+        assert httpx2.post(url, json={"to": line, "text": text}, trust_env=False).status_code == 201
 
     def children(self) -> list[int]:
         """Return the processes that it has started, whichever of its threads did."""

@@ -14,17 +14,6 @@ def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
         yield one
 
 
-def events_until(server: Server, path: str, key: str) -> dict[str, object]:
-    """Ask a list until it has something; each call waits for the next outcome on the server, so that nothing sleeps here."""
-    for number in range(200):
-        found = server.call("GET", path).json()
-        if found[key]:
-            return dict(found)
-        # An answer that takes half a second or more: a text whose outcome is waited for.
-        server.send(f"Tick {number}", f"+1202555{number:04d}")
-    raise AssertionError(f"nothing came: {path}")
-
-
 def test_a_line_says_that_it_can_send(server: Server) -> None:
     line = server.sandbox["lines"][0]["_id"]
     answer = server.call("GET", f"/api/lines/check-availability?id={line}").json()
@@ -50,7 +39,7 @@ def test_people_are_on_imessage_or_not(server: Server) -> None:
 def test_a_reply_is_listed_and_stands_in_its_conversation(server: Server) -> None:
     sent = server.send("Are you there?", ANSWERS).json()
     lead = sent["leadId"]
-    [reply] = events_until(server, f"/api/replies?leadId={lead}", "replies")["replies"]  # type: ignore[misc]
+    [reply] = server.until(f"/api/replies?leadId={lead}", lambda found: found["replies"])["replies"]
     assert (reply["message"], reply["parentMessages"][0]["message"]) == ("Got it, thanks!", "Are you there?")
     said = server.call("GET", f"/api/conversations/{lead}").json()["messages"]
     assert [(one["direction"], one["message"]) for one in said] == [("sent", "Are you there?"), ("received", "Got it, thanks!")]
@@ -59,7 +48,7 @@ def test_a_reply_is_listed_and_stands_in_its_conversation(server: Server) -> Non
 
 def test_who_replies_stop_is_on_the_list_and_gets_nothing_more(server: Server) -> None:
     server.send("Are you there?", STOPS)
-    [entry] = events_until(server, f"/api/dnc?search={STOPS[1:]}", "entries")["entries"]  # type: ignore[misc]
+    [entry] = server.until(f"/api/dnc?search={STOPS[1:]}", lambda found: found["entries"])["entries"]
     assert entry["phone"] == STOPS
     assert server.send("Once more", STOPS).json()["message"]["status"] == "blocked"
     assert server.call("DELETE", f"/api/dnc?id={entry['_id']}").json() == {"success": True}

@@ -9,7 +9,7 @@ from programs import Server, free_port, posthaste, refused, running, said
 
 from posthaste.__main__ import root
 from posthaste.channels.catalog import KINDS
-from posthaste.cli.channel_options import flag_of, variable_of
+from posthaste.cli.channel_options import fields_from, flag_of, variable_of
 from posthaste.core.channels import Kind
 from posthaste.settings import OPTIONS
 
@@ -134,6 +134,21 @@ def test_secrets_come_from_the_environment_and_nobody_sees_them(tmp_path: Path) 
     doctor = posthaste("doctor", *folder, "--port", free_port())
     assert "(smsgate): " in doctor.stdout
     assert "hush-hush" not in doctor.stdout + doctor.stderr
+
+
+def test_a_secret_is_asked_for_at_a_terminal_in_the_words_of_its_channel(monkeypatch: pytest.MonkeyPatch) -> None:
+    asked: list[str] = []
+
+    def prompt(question: str, **how: bool) -> str:
+        assert how["hide_input"]
+        asked.append(question)
+        return "hush-hush"
+
+    monkeypatch.setattr("sys.stdin.isatty", lambda: True, raising=False)
+    monkeypatch.setattr("click.prompt", prompt)
+    monkeypatch.delenv("BLUEBUBBLES_PASSWORD", raising=False)
+    assert fields_from(KINDS["bluebubbles"], {"url": "http://mac.local:1234"})["password"] == "hush-hush"
+    assert asked == ["The password of the BlueBubbles server"]
 
 
 def test_a_lost_key_is_told_in_words(tmp_path: Path) -> None:
