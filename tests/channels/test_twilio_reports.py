@@ -7,7 +7,7 @@ from urllib.parse import urlencode
 
 import httpx2
 import pytest
-from twil import AT, BASE, FOLDER, HOOK, LINE, MESSAGE, OWN, PHONE, SID, TOKEN, Json, ask, bad, date, now, page, post, row
+from twil import AT, FOLDER, HOOK, LINE, MESSAGE, OWN, PHONE, SID, TOKEN, Json, ask, bad, date, now, page, post, row
 from wire import Answerer, Step, Wire, breaks, says
 
 from posthaste.channels.base import Connection, Health, News, Unreachable
@@ -68,6 +68,17 @@ def test_a_failure_says_why(status: str) -> None:
     (receipt,) = signals(called(state(status, "30003")))
     assert isinstance(receipt, Receipt)
     assert receipt.error == "the phone was off or out of reach (Twilio error 30003)"
+
+
+@pytest.mark.parametrize(
+    ("code", "words"),
+    [("11751", "an attachment is too large"), ("30019", "too large for the carrier"), ("12300", "of a type that cannot be sent")],
+)
+def test_an_attachment_that_does_not_go_says_what_was_wrong_with_it(code: str, words: str) -> None:
+    (receipt,) = signals(called(state("undelivered", code)))
+    assert isinstance(receipt, Receipt)
+    assert words in (receipt.error or "")
+    assert f"error {code}" in (receipt.error or "")
 
 
 def test_a_marker_in_the_address_names_the_attempt_even_before_its_answer() -> None:
@@ -329,64 +340,3 @@ def test_a_number_that_is_not_there_cannot_be_led() -> None:
 
 def test_whether_a_number_takes_an_sms_is_not_asked() -> None:
     assert asyncio.run(Twilio(open_client(), now).check(LINE, PHONE)).is_available is None
-
-
-# Files
-
-REF = f"{FOLDER}/Messages/{MESSAGE}/Media/ME1"
-
-
-def download(*steps: Step, ref: str = REF, most: int = 100) -> tuple[bytes, Sequence[httpx2.Request]]:
-    asked: list[httpx2.Request] = []
-
-    def noted(step: Step) -> Step:
-        def answer(request: httpx2.Request) -> httpx2.Response:
-            asked.append(request)
-            return step.answer(request)
-
-        return replace(step, answer=answer)
-
-    async def main() -> bytes:
-        async with Wire(*map(noted, steps)) as wire:
-            return await Twilio(wire.client, now).download(LINE, ref, most)
-
-    return asyncio.run(main()), asked
-
-
-def moved(to: str, path: str = REF) -> Step:
-    return Step("GET", path, says(307, "", location=to))
-
-
-def test_a_file_is_fetched_where_twilio_keeps_it_without_the_credentials() -> None:
-    there = Step("GET", "/file", says(200, "PNG"), query={"sig": "a/b"})
-    content, asked = download(moved("https://cdn.test/file?sig=a%2Fb"), there)
-    assert content == b"PNG"
-    assert [request.headers.get("authorization") is not None for request in asked] == [True, False]
-    assert [request.url.host for request in asked] == [httpx2.URL(BASE).host, "cdn.test"]
-
-
-def test_a_file_that_is_there_is_taken_at_once() -> None:
-    assert download(Step("GET", REF, says(200, "PNG")))[0] == b"PNG"
-
-
-@pytest.mark.parametrize(
-    "steps",
-    [
-        [moved("http://cdn.test/file")],
-        [moved("file:///etc/passwd")],
-        [moved("")] * 3,
-        [moved("https://a.test/1"), moved("https://a.test/2", "/1"), moved("https://a.test/3", "/2")],
-        [Step("GET", REF, says(404, bad(20404, 404)))],
-        [Step("GET", REF, says(200, "x" * 101))],
-        [Step("GET", REF, breaks(httpx2.ReadTimeout))],
-    ],
-)
-def test_a_file_that_cannot_be_had_is_unreachable(steps: Sequence[Step]) -> None:
-    with pytest.raises(Unreachable):
-        download(*steps)
-
-
-@pytest.mark.parametrize("ref", ["https://evil.test/x", "/2010-04-01/Accounts/AC9/Messages/x", "@evil.test/x", ""])
-def test_nothing_but_a_file_of_this_account_is_asked_for(ref: str) -> None:
-    with pytest.raises(Unreachable):
-        download(ref=ref)
