@@ -1,4 +1,4 @@
-"""What becomes of a message on a running server with its sandbox, as its story tells somebody who reads one for the first time."""
+"""What becomes of a message on a running server with its sandbox, as its story tells whoever reads one for the first time."""
 
 from collections.abc import Iterator
 
