@@ -73,7 +73,7 @@ def _asked(field: Field) -> str | None:
     """Ask for a secret that is needed; where nobody is there to answer, the channel says that it is missing."""
     if not field.is_needed or not sys.stdin.isatty():
         return None
-    answer: str = click.prompt(field.meaning.capitalize(), hide_input=True, err=True)
+    answer: str = click.prompt(_sentence(field), hide_input=True, err=True)
     return answer
 
 
@@ -89,6 +89,11 @@ def _names(kinds: Iterable[Kind]) -> list[str]:
     return list(dict.fromkeys(field.name for kind in kinds for field in kind.fields))
 
 
+def _sentence(field: Field) -> str:
+    # Not `capitalize`, which would make of BlueBubbles a word without capitals.
+    return field.meaning[:1].upper() + field.meaning[1:]
+
+
 def _help(kind: Kind, field: Field) -> str:
     facts = ["needed"] if field.is_needed else []
     facts += [f"one of {', '.join(field.choices)}"] if field.choices else []
@@ -99,4 +104,4 @@ def _help(kind: Kind, field: Field) -> str:
         else []
     )
     facts += ["@FILE reads a file"] if field.form is Form.LONG_TEXT else []
-    return f"{field.meaning[:1].upper()}{field.meaning[1:]}{'; ' if facts else ''}{'; '.join(facts)}."
+    return f"{_sentence(field)}{'; ' if facts else ''}{'; '.join(facts)}."

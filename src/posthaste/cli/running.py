@@ -23,9 +23,9 @@ _FIRST_NUMBER = "+12025551234"
 def serve(**given: Any) -> None:
     """Run everything in one process: the API, the sender and a sandbox to try it with.
 
-    Needs nothing else. On the first start it makes a workspace, two lines on simulated Macs and an API key, and
-    prints a call to paste; whatever it makes is kept in the data folder. For real lines: `posthaste workspaces
-    create`, `posthaste lines add`.
+    Needs nothing else. On the first start it makes a workspace, four lines (two on simulated Macs, one on a phone, one
+    in a mailbox) and an API key, and prints a call to paste; whatever it makes is kept in the data folder. For real
+    lines: `posthaste workspaces create`, `posthaste lines add`.
     """
     _run(app.SERVE, given, _welcome)
 
