@@ -3,19 +3,20 @@
 import json
 import os
 import socket
-from collections.abc import Callable
+import subprocess
 from hashlib import sha256
 from pathlib import Path
+from typing import Any
 
 import httpx2
 import pytest
-from hermes_peer import PeerMissingError, drive, hermes_python
 from miniworld import LINE, number
-from photon_peer import drive_photon, photon_driver
 
+from fixtures.installed import node_program, python_program
 from posthaste.sandbox.numbers import Script
 from posthaste.sandbox.server import spawn
 
+PEERS = Path(__file__).parent / "peers"
 DRIVEN_WITHIN_S = 60
 
 
@@ -25,15 +26,16 @@ def free_port() -> int:
         return port
 
 
-def installed(name: str, install: Callable[[], Path]) -> Path:
-    """Return the peer, or skip loudly; where nothing may be skipped, fail."""
-    try:
-        return install()
-    except PeerMissingError as error:
-        said = f"THE HONESTY CHECK DID NOT RUN, {name} cannot be installed here: {error}"
-    if os.environ.get("CI"):
-        pytest.fail(said)
-    pytest.skip(said)
+def drive(home: Path, *command: str | Path) -> dict[str, Any]:
+    """Run a driver with nothing of this user's settings in reach, and return what it prints in its last line."""
+    home.mkdir()
+    environment = {"HOME": str(home), "PATH": os.environ["PATH"], "HERMES_HOME": str(home / "hermes")}
+    done = subprocess.run(
+        command, env=environment, cwd=home, capture_output=True, text=True, timeout=DRIVEN_WITHIN_S, check=False
+    )
+    assert done.returncode == 0, f"{done.stdout}\n{done.stderr}"
+    told: dict[str, Any] = json.loads(done.stdout.strip().splitlines()[-1])
+    return told
 
 
 @pytest.fixture
@@ -50,17 +52,15 @@ def digests_of(files: list[Path]) -> list[str]:
 
 
 def test_hermes_agent_connects_sends_and_receives(tmp_path: Path, files: list[Path]) -> None:
-    python = installed("hermes-agent", hermes_python)
+    python = python_program("hermes", PEERS / "hermes.lock")
     person, digests = number(Script.REPLIES), digests_of(files)
     sandbox = spawn(tmp_path / "sandbox")
     try:
         with httpx2.Client(base_url=sandbox.url) as client:
             mac = {"id": "mac", "phone": LINE, "password": "pass word&"}
             url = client.post("/devices", json=mac).json()["url"]
-            home = tmp_path / "home"
-            home.mkdir()
-            arguments = [url, mac["password"], str(free_port()), person, LINE, *map(str, files)]
-            told = json.loads(drive(python, home, *arguments, within_s=DRIVEN_WITHIN_S).strip().splitlines()[-1])
+            arguments = [url, mac["password"], str(free_port()), person, LINE, *files]
+            told = drive(tmp_path / "home", python, PEERS / "drive_hermes.py", *arguments)
             received = client.get("/received").json()
             hooks = client.get(f"{url}/api/v1/webhook", params={"password": mac["password"]}).json()["data"]
     finally:
@@ -93,15 +93,14 @@ def test_hermes_agent_connects_sends_and_receives(tmp_path: Path, files: list[Pa
 
 
 def test_photons_sdk_sends_looks_up_and_fetches(tmp_path: Path, files: list[Path]) -> None:
-    driver = installed("Photon's SDK", photon_driver)
+    driver = node_program("photon", PEERS / "photon") / "drive.js"
     person, digests = number(Script.DELIVERED), digests_of(files)
     sandbox = spawn(tmp_path / "sandbox")
     try:
         with httpx2.Client(base_url=sandbox.url) as client:
             mac = {"id": "mac", "phone": LINE, "password": "pass word&"}
             url = client.post("/devices", json=mac).json()["url"]
-            arguments = [url, mac["password"], person, *map(str, files)]
-            told = json.loads(drive_photon(driver, tmp_path, *arguments, within_s=DRIVEN_WITHIN_S))
+            told = drive(tmp_path / "home", "node", driver, url, mac["password"], person, *files)
             received = client.get("/received").json()
     finally:
         sandbox.stop()
