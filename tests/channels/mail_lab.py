@@ -2,8 +2,8 @@
 
 Both are Debian's, run as root with folders and ports of their own on the loopback address, and are ended by their
 process ids. A certificate that only the tests trust secures both. What the rest of the world would say is written into
-Postfix's configuration: some recipients are refused when they are named, one domain cannot be routed once the mail is
-taken, and every other does not exist.
+Postfix's configuration: some recipients are refused when they are named; one domain has a server of its own, which
+refuses some more once ours has taken the mail, so that it comes back or is late; and every other does not exist.
 """
 
 import datetime as dt
@@ -17,10 +17,13 @@ import socket
 import ssl
 import subprocess
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
+from grp import getgrnam
 from pathlib import Path
+from pwd import getpwnam
+from tempfile import TemporaryDirectory
 
 from cryptography import x509
 from cryptography.hazmat.primitives import hashes, serialization
@@ -30,7 +33,10 @@ from cryptography.x509.oid import NameOID
 from fixtures.installed import did_not_run
 
 DOMAIN = "lab.test"
-UNROUTABLE = "gone.test"
+#: A domain with one mailbox for everybody, filled by Postfix itself: Dovecot takes mails for ASCII names alone.
+WORLD = "world.test"
+EVERYBODY = f"everybody@{WORLD}"
+AWAY = "away.test"
 PASSWORD = "pässwörd&1"
 LINE = f"ada@{DOMAIN}"
 PERSON = f"bob@{DOMAIN}"
@@ -44,6 +50,11 @@ REFUSED = {
     f"blocked@{DOMAIN}": "550 5.7.1 not from you",
     f"grey@{DOMAIN}": "451 4.7.1 come back later",
     f"full@{DOMAIN}": "552 5.2.2 mailbox full",
+}
+#: What the server of the other domain says; everybody there whom it does not name is unknown to it.
+REFUSED_AWAY = {
+    f"busy@{AWAY}": "451 4.7.1 come back later",
+    AWAY: "550 5.1.1 no such user here",
 }
 
 
@@ -74,18 +85,23 @@ def require() -> None:
 
 
 @contextmanager
-def running(folder: Path) -> Iterator[Lab]:
+def running() -> Iterator[Lab]:
     """Run both servers for as long as the block lasts."""
-    # Their own users have to get through.
-    for one in (folder, *folder.parents):
-        if one.stat().st_uid == os.geteuid() and one != Path("/"):
-            one.chmod(one.stat().st_mode | 0o055)
-    ports = _free_ports(5)
+    # Not below pytest's own folder: each run of pytest closes that one to others, and the servers' users are others.
+    with TemporaryDirectory(prefix="posthaste-mail-", ignore_cleanup_errors=True) as name:
+        Path(name).chmod(0o755)
+        with _running(Path(name)) as lab:
+            yield lab
+
+
+@contextmanager
+def _running(folder: Path) -> Iterator[Lab]:
+    ports = _free_ports(6)
     lab = Lab(ports[0], ports[1], ports[2], folder)
     _make_certificate(folder)
     dovecot, postfix = _start_dovecot(folder, ports), _start_postfix(folder, ports)
     try:
-        for port in (lab.smtp_port, lab.imap_port, ports[3]):
+        for port in (lab.smtp_port, lab.imap_port, ports[3], ports[5]):
             _wait_for(port, folder)
         yield lab
     finally:
@@ -193,7 +209,6 @@ def _start_postfix(folder: Path, ports: list[int]) -> subprocess.Popen[bytes]:
     for name in ("queue", "data"):
         (home / name).mkdir(parents=True)
     shutil.chown(home / "data", "postfix")
-    refused = " ".join(f"{{{address} = {answer}}}" for address, answer in REFUSED.items())
     (home / "main.cf").write_text(
         "\n".join(
             (
@@ -208,15 +223,24 @@ def _start_postfix(folder: Path, ports: list[int]) -> subprocess.Popen[bytes]:
                 "inet_protocols = ipv4",
                 "mynetworks = 127.0.0.0/8",
                 "smtputf8_enable = yes",
-                f"virtual_mailbox_domains = {DOMAIN}",
+                f"virtual_mailbox_domains = {DOMAIN}, {WORLD}",
                 f"virtual_transport = lmtp:inet:127.0.0.1:{ports[3]}",
                 "default_transport = error:5.1.2 no such domain",
-                # It comes back to this very server, which notices, and returns the mail.
-                f"transport_maps = inline:{{ {UNROUTABLE}=smtp:[127.0.0.1]:{ports[0]} }}",
+                f"virtual_mailbox_base = {folder}/mail",
+                f"virtual_mailbox_maps = inline:{{ @{WORLD}={EVERYBODY}/, @{DOMAIN}=unused/ }}",
+                "virtual_minimum_uid = 1",
+                f"virtual_uid_maps = static:{getpwnam('mail').pw_uid}",
+                f"virtual_gid_maps = static:{getgrnam('mail').gr_gid}",
+                f"transport_maps = inline:{{ {AWAY}=smtp:[127.0.0.1]:{ports[5]}, {WORLD}=virtual: }}",
+                # Who waits is told so at the second attempt, a moment later.
+                "delay_warning_time = 1s",
+                "queue_run_delay = 1s",
+                "minimal_backoff_time = 1s",
                 "alias_maps =",
                 "alias_database =",
                 "recipient_delimiter = +",
-                f"smtpd_recipient_restrictions = check_recipient_access inline:{{{refused}}}, permit_mynetworks, reject",
+                f"smtpd_recipient_restrictions = check_recipient_access {_table(REFUSED)}, permit_mynetworks, reject",
+                f"away_restrictions = check_recipient_access {_table(REFUSED_AWAY)}, reject",
                 "smtpd_sasl_auth_enable = yes",
                 "smtpd_sasl_type = dovecot",
                 f"smtpd_sasl_path = inet:127.0.0.1:{ports[4]}",
@@ -232,6 +256,8 @@ def _start_postfix(folder: Path, ports: list[int]) -> subprocess.Popen[bytes]:
     (home / "master.cf").write_text(
         f"""
 127.0.0.1:{ports[0]} inet n - n - - smtpd
+127.0.0.1:{ports[5]} inet n - n - - smtpd
+  -o myhostname=mx.{AWAY} -o relay_domains={AWAY} -o smtpd_recipient_restrictions=$away_restrictions
 pickup unix n - n 60 1 pickup
 cleanup unix n - n - 0 cleanup
 qmgr unix n - n 300 1 qmgr
@@ -247,6 +273,7 @@ error unix - - n - - error
 retry unix - - n - - error
 discard unix - - n - - discard
 lmtp unix - - n - - lmtp
+virtual unix - n n - - virtual
 smtp unix - - n - - smtp
 anvil unix - - n - 1 anvil
 scache unix - - n - 1 scache
@@ -254,6 +281,10 @@ postlog unix-dgram n - n - 1 postlogd
 """
     )
     return subprocess.Popen(["postfix", "-c", str(home), "start-fg"], stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+
+
+def _table(answers: Mapping[str, str]) -> str:
+    return f"inline:{{{' '.join(f'{{{address} = {answer}}}' for address, answer in answers.items())}}}"
 
 
 def _make_certificate(folder: Path) -> None:

@@ -1,5 +1,6 @@
 """What a mail that came in means: an answer, a report, or nothing."""
 
+from base64 import b64encode
 from dataclasses import replace
 from email.message import EmailMessage
 
@@ -74,6 +75,23 @@ Message-ID: {MESSAGE_ID}
 To: {PERSON}
 
 Hello
+"""
+
+SENDMAIL_WARNING = f"""\
+    **********************************************
+    **      THIS IS A WARNING MESSAGE ONLY      **
+    **  YOU DO NOT NEED TO RESEND YOUR MESSAGE  **
+    **********************************************
+
+The original message was received at Mon, 2 Nov 2026 10:00:00 GMT
+from localhost [127.0.0.1]
+
+   ----- Transcript of session follows -----
+<{PERSON}>... Deferred: Connection timed out with mx.example.
+Warning: message still undelivered after 4 hours
+Will keep trying until message is 5 days old
+
+Message-ID: {MESSAGE_ID}
 """
 
 MDN = f"""\
@@ -225,6 +243,28 @@ def test_a_bounce_without_the_mail_is_known_by_its_address() -> None:
     cut = dsn().replace(MESSAGE_ID, "<lost@x>").replace(f"To: {LINE}", f"To: bounces+{KEY}@bounce.example.com", 1)
     (receipt,) = signals(cut, account)
     assert isinstance(receipt, Receipt) and receipt.external_id == f"<{KEY}@bounce.example.com>"
+
+
+def test_a_bounce_is_about_the_mail_that_it_returns_whatever_else_it_names() -> None:
+    older = MESSAGE_ID.replace("-0@", "-1@")
+    thread = dsn().replace("Subject: Und", f"References: {older}\n {MESSAGE_ID}\nSubject: Und")
+    assert signals(thread.replace("Message-ID: <0", f"References: {older}\nMessage-ID: <0")) == signals(dsn())
+
+
+def test_a_bounce_in_letters_beyond_ascii_is_a_bounce() -> None:
+    mail = dsn(original="message/global").replace("message/delivery", "message/global-delivery").replace(PERSON, "zoë@x.example")
+    expected = [Receipt(MESSAGE_ID, error="5.1.1 <zoë@x.example>: no such user here")]
+    assert signals(mail) == expected
+    head, mark, rest = mail.partition("Reporting-MTA")
+    status, end, tail = (mark + rest).partition("\n--b\n")
+    encoded = "Content-Transfer-Encoding: base64\n\n" + b64encode(status.encode()).decode()
+    assert signals(head.rstrip("\n") + "\n" + encoded + end + tail) == expected
+
+
+def test_a_warning_in_words_alone_is_no_news_and_no_answer() -> None:
+    head = QMAIL.partition("\n\n")[0]
+    assert signals(f"{head}\n\n{SENDMAIL_WARNING}") == []
+    assert signals(f"{head}\n\nSomething odd came to pass with {MESSAGE_ID}.\n".replace("Return-Path: <>\n", "")) == []
 
 
 def test_the_bounce_of_an_old_server_is_known_by_its_words() -> None:

@@ -1,19 +1,22 @@
 """What servers and mail programs report about a mail of ours: that it came back, arrived, or was opened.
 
-Three kinds are known: delivery reports (RFC 3464), opening notices (RFC 8098), and the bounces of servers that know
-neither, which a library of detectors recognises. A delay is no news. Which mail a report is about is told by the
-Message-ID within it, or by the address that it came to, if the line's return path has a place for the key.
+Three kinds are known: delivery reports (RFC 3464), opening notices (RFC 8098), both also in letters beyond ASCII
+(RFC 6533), and the bounces of servers that know neither, which a library of detectors recognises. A delay is no news.
+Which mail a report is about is told by the address that it came to, if the line's return path has a place for the key,
+or else by a Message-ID within it: that of the mail that it returns before those of the conversation around it.
 """
 
 import re
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from email import message_from_bytes
 from email.message import EmailMessage, Message
+from email.policy import compat32, default
 
 from flufl.bounce import all_failures
 
 from posthaste.channels.mail.account import Account
-from posthaste.channels.mail.message import is_ours, message_id_of_bounce, our_ids_in
+from posthaste.channels.mail.message import message_id_of_bounce, our_ids_in
 from posthaste.core.signals import Receipt
 
 _ERROR_CHARS = 200
@@ -21,7 +24,12 @@ _RAW_CHARS = 200_000
 _STATUS = re.compile(r"[245]\.\d{1,3}\.\d{1,3}")
 #: What the words of a server begin with, and what the status says again.
 _CODES = re.compile(r"^\d{3}[ -](?:[245]\.\d{1,3}\.\d{1,3}\b ?)?")
-_ROBOTS = re.compile(r"(mailer-daemon|postmaster|mail-daemon|mailerdaemon)(@|$)", re.IGNORECASE)
+_ROBOTS = re.compile(r"\b(mailer-?daemon|mail-daemon)(@|$)", re.IGNORECASE)
+_MASTERS = re.compile(r"\bpostmaster(@|$)", re.IGNORECASE)
+#: Where a report names the mail that it is about: in the head of that mail, or in a field of its own.
+_NAMED = re.compile(r"^[ \t>]*(?:Original-)?Message-ID:\s*(.*)", re.IGNORECASE | re.MULTILINE)
+_DELIVERY = ("message/delivery-status", "message/global-delivery-status")
+_OPENING = ("message/disposition-notification", "message/global-disposition-notification")
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,17 +43,18 @@ def report_of(mail: EmailMessage, raw: bytes, account: Account, addresses: Seque
     """Translate a report; None if the mail is none. `addresses` are those that it came to, `at` is when it came."""
     kind = str(mail.get_param("report-type", "") or "").lower() if mail.get_content_type() == "multipart/report" else ""
     about = _about(mail, raw, account, addresses)
+    opening, delivery = _part(mail, _OPENING), _part(mail, _DELIVERY)
     if kind == "disposition-notification":
-        return Reported(_opened(mail, about, at))
-    if kind == "delivery-status" or _part(mail, "message/delivery-status"):
-        return Reported(_delivery(mail, about, at))
-    return _odd(mail, about) if _is_from_a_robot(mail) else None
+        return Reported(_opened(opening, about, at))
+    if kind == "delivery-status" or delivery is not None:
+        return Reported(_delivery(delivery, about, at))
+    return _odd(mail, about)
 
 
-def _delivery(mail: EmailMessage, about: str | None, at: int) -> Sequence[Receipt]:
-    part = _part(mail, "message/delivery-status")
-    blocks = [block for block in part.get_payload() if isinstance(block, Message)] if part is not None else []
-    receipts = [_of_recipient(block, about, at) for block in blocks if about and block.get("Action")]
+def _delivery(part: Message | None, about: str | None, at: int) -> Sequence[Receipt]:
+    blocks = re.split(rb"\r?\n\r?\n", _content(part)) if part is not None else []
+    fields = [message_from_bytes(block, policy=default) for block in blocks]
+    receipts = [_of_recipient(block, about, at) for block in fields if about and block.get("Action")]
     return [receipt for receipt in receipts if receipt]
 
 
@@ -66,16 +75,20 @@ def _error(block: Message) -> str:
     return " ".join(part for part in (status[0] if status else "", said or "the mail came back") if part)[:_ERROR_CHARS]
 
 
-def _opened(mail: EmailMessage, about: str | None, at: int) -> Sequence[Receipt]:
-    part = _part(mail, "message/disposition-notification")
-    said = _text(part).lower() if part is not None else ""
-    is_opened = re.search(r"^disposition:.*;\s*displayed", said, re.MULTILINE) is not None
+def _opened(part: Message | None, about: str | None, at: int) -> Sequence[Receipt]:
+    said = _content(part).lower() if part is not None else b""
+    is_opened = re.search(rb"^disposition:.*;\s*displayed", said, re.MULTILINE) is not None
     return [Receipt(about, read_at=at)] if about and is_opened else []
 
 
 def _odd(mail: EmailMessage, about: str | None) -> Reported | None:
+    """Read the report of a server that knows no form for it; what a mail system says is never a person's answer."""
+    sender = str(mail.get("From", "")).replace("<", "").replace(">", "")
+    is_robot = str(mail.get("Return-Path", "")).strip() == "<>" or _ROBOTS.search(sender) is not None
+    if not is_robot and not _MASTERS.search(sender):
+        return None
     passing, final = all_failures(mail)
-    if not (passing or final):
+    if not (passing or final or is_robot):
         return None
     return Reported([Receipt(about, error="the mail came back")] if about and final else [])
 
@@ -85,23 +98,18 @@ def _about(mail: EmailMessage, raw: bytes, account: Account, addresses: Sequence
     for address in addresses:
         if found := message_id_of_bounce(address, account):
             return found
-    text = raw[:_RAW_CHARS].decode("ascii", "replace")
+    text = _unfolded(raw[:_RAW_CHARS].decode("ascii", "replace"))
     own = str(mail.get("Message-ID", "")).strip()
-    return next((one for one in our_ids_in(_unfolded(text)) if one != own and is_ours(one)), None)
+    named = [one for line in _NAMED.findall(text) for one in our_ids_in(line)]
+    return next((one for one in [*named, *our_ids_in(text)] if one != own), None)
 
 
 def _unfolded(text: str) -> str:
     return text.replace("=\r\n", "").replace("=\n", "")
 
 
-def _is_from_a_robot(mail: EmailMessage) -> bool:
-    sender = str(mail.get("From", ""))
-    is_null = str(mail.get("Return-Path", "")).strip() == "<>"
-    return is_null or _ROBOTS.search(sender.replace("<", "").replace(">", "")) is not None
-
-
-def _part(mail: EmailMessage, media_type: str) -> Message | None:
-    return next((part for part in _walk(mail) if part.get_content_type() == media_type), None)
+def _part(mail: EmailMessage, media_types: Sequence[str]) -> Message | None:
+    return next((part for part in _walk(mail) if part.get_content_type() in media_types), None)
 
 
 def _walk(mail: Message) -> Iterator[Message]:
@@ -113,8 +121,11 @@ def _walk(mail: Message) -> Iterator[Message]:
                 yield from _walk(part)
 
 
-def _text(part: Message) -> str:
-    if part.is_multipart():
-        return "\n".join(inner.as_string() for inner in part.get_payload() if isinstance(inner, Message))
-    payload = part.get_payload(decode=True)
-    return payload.decode("utf-8", "replace") if isinstance(payload, bytes) else ""
+def _content(part: Message) -> bytes:
+    """Return what a part says; the library would take some of them for mails within the mail, which it never decodes."""
+    _, _, body = part.as_bytes(policy=compat32).partition(b"\n\n")
+    plain = Message()
+    plain["Content-Transfer-Encoding"] = str(part.get("Content-Transfer-Encoding", ""))
+    plain.set_payload(body.decode("ascii", "surrogateescape"))
+    content = plain.get_payload(decode=True)
+    return content if isinstance(content, bytes) else b""

@@ -83,10 +83,15 @@ class Session:
             return self._letter(uid, sizes[uid])
 
     def letters_about(self, message_id: str) -> Sequence[Letter]:
-        """Return the mails in this folder that refer to one of ours, or return it."""
+        """Return the mails in this folder that refer to one of ours, or return it.
+
+        TEXT and not BODY: in a body servers need not look at the head of a mail that is returned, and Dovecot does not. Its
+        key is enough, and stands in the address of a bounce, too.
+        """
         quoted = message_id.replace("\\", "").replace('"', "")
+        key = quoted.strip("<>").partition("@")[0]
         with _in_words(self._box):
-            criteria = f'OR OR HEADER In-Reply-To "{quoted}" HEADER References "{quoted}" BODY "{quoted}"'
+            criteria = f'OR OR HEADER In-Reply-To "{quoted}" HEADER References "{quoted}" TEXT "{key}"'
             uids = sorted(int(one) for one in self._box.uids(criteria, charset=None))
             return self._letters(uids[-PAGE_MAILS:])
 
