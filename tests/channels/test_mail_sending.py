@@ -134,6 +134,13 @@ def test_an_accepted_mail_is_named_by_its_message_id_and_was_said_once() -> None
     assert b"\r\n..\r\n...dots\r\n" in script.mail
 
 
+@pytest.mark.parametrize("answers", [{"MAIL": "550 no"}, {"RCPT": "550 no"}, {"DATA": "554 no"}, {"END": "554 no"}])
+def test_goodbye_is_said_to_who_refuses_too(answers: dict[str, str | None]) -> None:
+    script = Script(**answers)
+    outcome_of(script)
+    assert script.heard[-1] == "QUIT"
+
+
 def test_a_server_that_limits_sizes_is_told_the_size() -> None:
     script = Script(EHLO="250-here\r\n250 SIZE 1000")
     outcome_of(script)
@@ -146,7 +153,7 @@ def test_a_name_beyond_ascii_goes_only_to_a_server_that_can() -> None:
     assert f"MAIL FROM:<{LINE}> SMTPUTF8" in able.heard and "RCPT TO:<zoë@people.example>" in able.heard
     unable = Script(EHLO="250 here")
     assert told(outcome_of(unable, address="zoë@people.example")) is Refusal.BAD_ADDRESS
-    assert unable.heard == ["EHLO [127.0.0.1]"]
+    assert unable.heard == ["EHLO [127.0.0.1]", "QUIT"]
 
 
 def test_a_word_of_the_server_that_holds_the_password_is_not_passed_on() -> None:

@@ -23,6 +23,7 @@ What an answer means, first match wins; a code with a class in front (RFC 3463) 
 | after DATA | no answer, or none that can be read | Ambiguous | it may have been taken |
 """
 
+import asyncio
 import re
 import ssl
 from collections.abc import Callable
@@ -68,16 +69,11 @@ async def deliver(server: Server, draft: Draft, waits: Waits, tls: Callable[[], 
     """Hand one mail over."""
     client = _client(server, waits, tls)
     try:
-        why = await _enter(client, server)
-        if why is not None:
-            return Deferred(why, device_is_down=True)
-        if draft.needs_utf8 and not client.supports_extension("smtputf8"):
-            detail = "the mail server cannot carry addresses with letters beyond ASCII"
-            return Rejected(Refusal.BAD_ADDRESS, detail)
-        refused = await _announce(client, draft)
-        return refused or await _hand_over(client, draft, waits)
+        outcome = await _talk(client, server, draft, waits)
+        await _quit(client, waits)
+        return outcome
     finally:
-        client.close()
+        _end(client)
 
 
 async def complaint_of(server: Server, waits: Waits, tls: Callable[[], ssl.SSLContext], *, logs_in: bool) -> str | None:
@@ -85,12 +81,20 @@ async def complaint_of(server: Server, waits: Waits, tls: Callable[[], ssl.SSLCo
     client = _client(server, waits, tls)
     try:
         why = await _enter(client, server, logs_in=logs_in)
-        if why is None:
-            with suppress(aiosmtplib.SMTPException, OSError):
-                await client.quit()
+        await _quit(client, waits)
         return why
     finally:
-        client.close()
+        _end(client)
+
+
+async def _talk(client: aiosmtplib.SMTP, server: Server, draft: Draft, waits: Waits) -> Outcome:
+    why = await _enter(client, server)
+    if why is not None:
+        return Deferred(why, device_is_down=True)
+    if draft.needs_utf8 and not client.supports_extension("smtputf8"):
+        return Rejected(Refusal.BAD_ADDRESS, "the mail server cannot carry addresses with letters beyond ASCII")
+    refused = await _announce(client, draft)
+    return refused or await _hand_over(client, draft, waits)
 
 
 async def _enter(client: aiosmtplib.SMTP, server: Server, *, logs_in: bool = True) -> str | None:
@@ -161,9 +165,21 @@ async def _hand_over(client: aiosmtplib.SMTP, draft: Draft, waits: Waits) -> Out
         return Ambiguous("the mail server did not say in time whether it took the mail")
     except (aiosmtplib.SMTPException, OSError):
         return Ambiguous("the connection was lost before the mail server said whether it took the mail")
-    with suppress(aiosmtplib.SMTPException, OSError):
-        await client.quit(timeout=waits.connect_ms / 1000)
     return Accepted(draft.message_id)
+
+
+async def _quit(client: aiosmtplib.SMTP, waits: Waits) -> None:
+    """Say goodbye, as a client must (RFC 5321, 4.1.1.10), also to who has refused everything."""
+    with suppress(aiosmtplib.SMTPException, OSError):
+        await client.execute_command(b"QUIT", timeout=waits.connect_ms / 1000)
+
+
+def _end(client: aiosmtplib.SMTP) -> None:
+    """Close the connection at once: all is said, and an end of TLS in form would wait for the server once more."""
+    transport = client.transport
+    client.close()
+    if isinstance(transport, asyncio.WriteTransport):
+        transport.abort()
 
 
 def meaning_of(code: int, message: str, stage: Stage) -> Outcome:
