@@ -219,19 +219,18 @@ class Mail:
 
     async def listen(self, device: Connection) -> None:
         """Wait at the mailbox from now on."""
-        await self._keep_watch(device, _account_or_unreachable(device))
+        self._keep_watch(device, _account_or_unreachable(device))
 
     async def poll(self, device: Connection, cursor: int, open_ids: Sequence[str]) -> News:
         """Read what came after the cursor; the first time nothing, so that old mails are not taken for replies."""
         account = _account_or_unreachable(device)
-        if account.imap is None:
-            return News((), cursor, is_complete=True)
-        await self._keep_watch(device, account)
         try:
-            news = await self._ask(self._read_on, account, account.imap, cursor)
+            news = await self._ask(self._read_on, account, account.imap, cursor) if account.imap else _nothing(cursor)
         except Unreachable:
             self._proofs.pop(device.device_id, None)
             raise
+        # From where this poll came to, so that nothing falls in between.
+        self._keep_watch(device, account, news.cursor)
         return replace(news, signals=[*self._told_before(device, news), *news.signals])
 
     def _told_before(self, device: Connection, news: News) -> Sequence[Receipt]:
@@ -243,7 +242,7 @@ class Mail:
     def _read_on(self, account: Account, server: Server, cursor: int) -> News:
         with self._session(account, server) as opened:
             if not cursor:
-                return News((), opened.newest, is_complete=True)
+                return _nothing(opened.newest)
             page = opened.page_after(cursor, self._now_ms())
         return News(_signals(account, page.letters), page.cursor, page.is_last)
 
@@ -272,11 +271,7 @@ class Mail:
     def forget(self, device_id: str) -> None:
         """End the standing connection, and believe no login any more that worked."""
         self._proofs.pop(device_id, None)
-        watch = self._watches.pop(device_id, None)
-        if watch is not None:
-            ending = asyncio.get_running_loop().create_task(watch.close())
-            self._ending.add(ending)
-            ending.add_done_callback(self._ending.discard)
+        self._end_watch(device_id)
 
     async def close(self) -> None:
         """End every standing connection."""
@@ -288,19 +283,27 @@ class Mail:
 
     # Asking
 
-    async def _keep_watch(self, device: Connection, account: Account) -> None:
-        """See to it that the mailbox is watched under its present account; one that has ended is begun anew."""
+    def _keep_watch(self, device: Connection, account: Account, cursor: int | None = None) -> None:
+        """See to it that the mailbox is watched under its present account; one that has ended is begun anew.
+
+        Nothing is awaited, so that whoever asks at the same time finds the one watch.
+        """
         watch = self._watches.get(device.device_id)
         if watch is not None and watch.account == account and watch.is_worth_keeping:
             watch.renew()
             return
-        if watch is not None:
-            del self._watches[device.device_id]
-            await watch.close()
+        self._end_watch(device.device_id)
         if account.imap is not None:
-            watch = Watch(device.device_id, account, self._inbox, _signals, self._now_ms)
+            watch = Watch(device.device_id, account, self._inbox, _signals, self._now_ms, cursor)
             self._watches[device.device_id] = watch
             watch.start(account.imap, self._standing, self._waits, self._tls)
+
+    def _end_watch(self, device_id: str) -> None:
+        watch = self._watches.pop(device_id, None)
+        if watch is not None:
+            ending = asyncio.get_running_loop().create_task(watch.close())
+            self._ending.add(ending)
+            ending.add_done_callback(self._ending.discard)
 
     async def _ask(self, question: Callable[..., T], *given: object) -> T:
         return await asyncio.get_running_loop().run_in_executor(self._threads, partial(question, *given))
@@ -315,6 +318,10 @@ class _Seen:
 
     newest: int
     can_idle: bool
+
+
+def _nothing(cursor: int) -> News:
+    return News((), cursor, is_complete=True)
 
 
 def _signals(account: Account, letters: Sequence[Letter]) -> Sequence[Signal]:

@@ -35,12 +35,13 @@ class Watch:
         inbox: Inbox,
         read: Callable[[Account, Sequence[Letter]], Sequence[Signal]],
         now_ms: Callable[[], int],
+        cursor: int | None = None,
     ) -> None:
         self.account = account
         self._device_id, self._inbox, self._read, self._now_ms = device_id, inbox, read, now_ms
         self._loop = asyncio.get_running_loop()
         self._session: Session | None = None
-        self._cursor: int | None = None
+        self._cursor = cursor
         self._is_over = self._is_futile = False
         self._task: asyncio.Task[None] | None = None
         self.renew()
