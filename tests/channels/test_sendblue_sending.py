@@ -111,6 +111,11 @@ def test_a_handle_without_an_error_is_taken_whatever_its_status(status: str | No
     assert send(says(202, row(status=status))) == Accepted(HANDLE)
 
 
+@pytest.mark.parametrize("fields", [{"error_code": 0}, {"error_code": 77_777}, {"error_key": "A_KEY_OF_TOMORROW"}])
+def test_a_code_that_nobody_knows_is_no_word_of_failure(fields: Json) -> None:
+    assert send(says(200, row(status="QUEUED", **fields))) == Accepted(HANDLE)
+
+
 def test_what_is_delivered_at_once_is_delivered() -> None:
     assert send(says(200, row(status="DELIVERED", date_updated=LATER))) == Accepted(HANDLE, LATER_AT)
 

@@ -7,8 +7,8 @@ request means, first match wins:
 | status | body | outcome | because |
 | --- | --- | --- | --- |
 | any | an error that is in the table | as it says | Sendblue's own word |
-| 2xx | a handle, no error | Accepted | whatever word its status is: new ones come up |
-| 2xx | an error that is not in the table | Rejected | it says that it failed |
+| 2xx | a status of failure (ERROR, DECLINED) | Rejected | it says that it failed |
+| 2xx | a handle | Accepted | whatever else its status is and its code may mean: new ones come up |
 | 2xx | no handle | Ambiguous | something took it; nobody said what |
 | 3xx | any | Deferred, down | redirects are never followed, so nothing was sent |
 | 408, 5xx | any | Ambiguous | it may have been accepted before it went wrong |
