@@ -201,6 +201,14 @@ def test_a_long_inbox_comes_in_pages() -> None:
     assert news.signals[0].text == "The oldest"
 
 
+def test_of_a_phone_with_two_sims_only_the_lines_own_is_polled() -> None:
+    device = replace(DEVICE, config={**DEVICE.config, "simNumber": "2"})
+    rows = [incoming(f"To {sim}", simNumber=sim) for sim in (1, 2, None)]
+    news = poll(device, 0, [], page(*rows))
+    assert [signal.text for signal in news.signals if isinstance(signal, Inbound)] == ["To None", "To 2"]
+    assert news.cursor == SENT_MS
+
+
 def test_an_mms_brings_its_files() -> None:
     files = [{"partId": 7, "name": "cat.jpg", "size": 10, "contentType": "image/jpeg"}]
     row = incoming("Look", type="MMS_DOWNLOADED", id="mms:12", attachments=files)

@@ -94,7 +94,7 @@ def with_channel(act: Callable[[SmsGate], Awaitable[T]]) -> T:
 def lines(url: str) -> Sequence[Connection]:
     """Return a line with few settings and one with all that change a request."""
     plain = replace(DEVICE, url=url)
-    return plain, replace(plain, config={**plain.config, "simNumber": "2", "deviceId": "PyDmBQZZXYmyxMwED8Fzy"})
+    return plain, replace(plain, config={**plain.config, "simNumber": "1", "phoneId": "PyDmBQZZXYmyxMwED8Fzy"})
 
 
 def test_our_sends_and_look_ups_are_as_the_document_wants_them(mock: str) -> None:

@@ -157,6 +157,19 @@ def test_the_events_of_another_phone_of_the_account_are_not_this_lines() -> None
     assert len(heard(came(), replace(DEVICE, config={"phoneId": "phone-1"}))) == 1
 
 
+SIM_2 = replace(DEVICE, config={**DEVICE.config, "simNumber": "2"})
+
+
+@pytest.mark.parametrize(("sim", "is_ours"), [(2, True), (1, False), (None, True)])
+def test_what_is_written_to_the_phones_other_sim_is_not_this_lines(sim: int | None, is_ours: bool) -> None:
+    assert (len(heard(came(simNumber=sim), SIM_2)) == 1) is is_ours
+    assert len(heard(came(simNumber=sim))) == 1
+
+
+def test_a_receipt_counts_whichever_sim_it_names() -> None:
+    assert heard(event("sms:sent", messageId=KEY, simNumber=1), SIM_2) == [Receipt(KEY)]
+
+
 # Whose call is believed
 
 

@@ -67,7 +67,11 @@ class SmsGate:
             Field("username", "the user name that the app shows", is_needed=True),
             Field("password", "the password that the app shows", is_needed=True, is_secret=True),
             Field("signingKey", "the key with which the app signs its webhooks", is_secret=True),
-            Field("simNumber", "the SIM to send with; the phone's default if not given", choices=("1", "2", "3")),
+            Field(
+                "simNumber",
+                "the SIM to send with, and whose texts alone come in; if not given, the phone's default and all",
+                choices=("1", "2", "3"),
+            ),
             Field("phoneId", "the phone to send with, where one account has several"),
             Field("region", "the country of the SIM, such as US, for senders whose numbers come without it", default="US"),
         ),
@@ -182,7 +186,7 @@ class SmsGate:
     async def poll(self, device: Connection, cursor: int, open_ids: Sequence[str]) -> News:
         """Fetch what came since a little before `cursor` (the time of the newest text), and the states of open messages."""
         inbox = await self._asking.inbox(device, _a_little_before(cursor, device))
-        signals: list[Signal] = [signal for one in inbox for signal in meaning.inbound_of(one, _region(device))]
+        signals: list[Signal] = [signal for one in inbox for signal in meaning.inbound_of(one, _region(device), _sim(device))]
         signals += await self._receipts(device, open_ids)
         return News(signals, max([cursor, *(one.at for one in inbox)]), is_complete=True)
 
@@ -215,7 +219,7 @@ class SmsGate:
         event = wire.read(call.body, wire.Event)
         if event is None or not _is_of(device, event):
             return Heard(())
-        return Heard(meaning.signals_of(event, _region(device)))
+        return Heard(meaning.signals_of(event, _region(device), _sim(device)))
 
     async def download(self, device: Connection, ref: str, most_bytes: int) -> bytes:
         """Fetch a file of an MMS."""
@@ -239,8 +243,8 @@ def _sending(device: Connection, order: Order) -> Request:
         "withDeliveryReport": True,
         **of_device(device),
     }
-    if device.config.get("simNumber"):
-        body["simNumber"] = int(device.config["simNumber"])
+    if _sim(device):
+        body["simNumber"] = _sim(device)
     # Ours is E.164 already; the phone's own idea of what is a number is as old as its app.
     return Request("POST", "/messages", body, {"skipPhoneValidation": "true"})
 
@@ -287,6 +291,10 @@ def _token(hook_url: str) -> str:
 def _hook_id(device: Connection, event: str) -> str:
     # At most 36 characters: one of our ids has 24.
     return f"{device.device_id[:24]}-{event.partition(':')[2]}"
+
+
+def _sim(device: Connection) -> int | None:
+    return int(device.config["simNumber"]) if device.config.get("simNumber") else None
 
 
 def _region(device: Connection) -> str:

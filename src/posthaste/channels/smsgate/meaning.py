@@ -107,13 +107,13 @@ def _failure(reason: str | None) -> str:
     return f"the phone could not send it: {(reason or 'no reason was given')[:_REASON_CHARS]}"
 
 
-def signals_of(event: Event, region: str) -> Sequence[Signal]:
-    """Translate the body of a webhook call."""
+def signals_of(event: Event, region: str, own_sim: int | None) -> Sequence[Signal]:
+    """Translate the body of a webhook call; what was written to another SIM than the line's own is not this line's."""
     payload = read(event.payload, Payload)
     if payload is None:
         return ()
     match event.event:
-        case "sms:received":
+        case "sms:received" if _is_to(own_sim, payload.sim_number):
             return _heard_from(payload, region)
         case "sms:sent" if payload.message_id:
             return (Receipt(payload.message_id),)
@@ -130,13 +130,18 @@ def _heard_from(payload: Payload, region: str) -> Sequence[Signal]:
     return _inbound(sender, payload.message, at, payload.recipient, region)
 
 
-def inbound_of(incoming: Incoming, region: str) -> Sequence[Signal]:
+def inbound_of(incoming: Incoming, region: str, own_sim: int | None) -> Sequence[Signal]:
     """Translate a message of the app's inbox."""
-    if incoming.type not in _TEXTS or incoming.is_encrypted:
+    if incoming.type not in _TEXTS or incoming.is_encrypted or not _is_to(own_sim, incoming.sim_number):
         return ()
     files = tuple(_file(incoming, one) for one in incoming.attachments or ())
     text = "" if files and incoming.content_preview == _NO_TEXT else incoming.content_preview
     return _inbound(incoming.sender, text, incoming.at, incoming.recipient, region, files)
+
+
+def _is_to(own_sim: int | None, sim: int | None) -> bool:
+    """Tell whether a text came to a line; one of which the phone does not know the SIM may have."""
+    return own_sim is None or sim is None or own_sim == sim
 
 
 def _file(incoming: Incoming, file: Attachment) -> InboundFile:

@@ -63,6 +63,7 @@ class Incoming(Struct, frozen=True, rename="camel"):
     content_preview: str
     created_at: str
     recipient: str | None = None
+    sim_number: int | None = None
     attachments: list[Attachment] | None = None
     is_encrypted: bool | None = None
 
@@ -86,6 +87,7 @@ class Payload(Struct, frozen=True, rename="camel"):
     phone_number: str | None = None
     sender: str | None = None
     recipient: str | None = None
+    sim_number: int | None = None
     message: str = ""
     received_at: str | None = None
     delivered_at: str | None = None
