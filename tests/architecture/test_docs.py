@@ -25,6 +25,7 @@ FOREIGN = frozenset({"MMS_DOWNLOADED", "PRE_REPLY_LIMIT_REACHED"})
 #: Of these a further address or a fallback is made; a message never ends with them as its code.
 NOT_A_CODE = frozenset({Refusal.NOT_ON_CHANNEL})
 LINK = re.compile(r"\]\(([^)#:\s]+)(?:#[^)]*)?\)")
+INTO_A_PAGE = re.compile(r"\]\(([\w./-]*)#([\w-]+)\)")
 TEST_FILE = re.compile(r"`(tests/[\w/.-]+)`")
 
 
@@ -85,6 +86,12 @@ def test_links_lead_somewhere() -> None:
     assert not broken
 
 
+def test_links_into_a_page_meet_a_heading() -> None:
+    links = [(page, page.parent / (path or page.name), heading) for page in _pages() for path, heading in _links_into(page)]
+    assert links
+    assert not [f"{page.name}: {path.name}#{heading}" for page, path, heading in links if heading not in _headings(path)]
+
+
 def test_tests_that_are_named_exist() -> None:
     named = {(page.name, path) for page in _pages() for path in TEST_FILE.findall(page.read_text())}
     assert named
@@ -93,6 +100,16 @@ def test_tests_that_are_named_exist() -> None:
 
 def _pages() -> list[Path]:
     return sorted([*TOP.glob("*.md"), *DOCS.rglob("*.md")])
+
+
+def _links_into(page: Path) -> list[tuple[str, str]]:
+    return INTO_A_PAGE.findall(page.read_text())
+
+
+def _headings(page: Path) -> set[str]:
+    """Return the names that headings of a page have in links to them."""
+    said = re.findall(r"^#+ (.+)$", page.read_text(), re.MULTILINE)
+    return {re.sub(r"[^\w -]", "", one.lower()).replace(" ", "-") for one in said}
 
 
 def _default(name: str) -> str:
