@@ -33,6 +33,7 @@ from posthaste.channels.fetch.guard import Guard
 from posthaste.channels.http import open_client
 from posthaste.clock import Clock, SystemClock
 from posthaste.core.errors import SettingError, Unavailable
+from posthaste.core.files import ANY, sniff
 from posthaste.core.signals import Signal
 from posthaste.ids import Ids
 from posthaste.links import Links
@@ -147,6 +148,7 @@ class LateInbox:
 def tools(settings: Settings, clock: Clock, client: httpx2.AsyncClient, inbox: LateInbox) -> Tools:
     return Tools(
         client,
+        _inbound_fetcher(settings),
         inbox,
         connect_ms=settings.connect_timeout_ms,
         question_ms=settings.question_timeout_ms,
@@ -183,8 +185,21 @@ def make_engine(
 
 def web_fetcher(settings: Settings) -> Fetcher:
     """Return what fetches attachments, from where the settings allow."""
-    guard = Guard(allow_private=settings.attachment_allow_private, ports=_ports(settings.attachment_ports))
-    return WebFetcher(guard, most_bytes=settings.attachment_max_bytes, timeout_ms=settings.attachment_timeout_ms)
+    return WebFetcher(_guard(settings), most_bytes=settings.attachment_max_bytes, timeout_ms=settings.attachment_timeout_ms)
+
+
+def _inbound_fetcher(settings: Settings) -> Fetcher:
+    """Return what fetches files that people sent: from where attachments may come from, but of whatever type."""
+    return WebFetcher(
+        _guard(settings),
+        most_bytes=settings.attachment_max_bytes,
+        timeout_ms=settings.download_timeout_ms,
+        type_of=lambda head: sniff(head) or ANY,
+    )
+
+
+def _guard(settings: Settings) -> Guard:
+    return Guard(allow_private=settings.attachment_allow_private, ports=_ports(settings.attachment_ports))
 
 
 def _ports(written: str) -> frozenset[int]:

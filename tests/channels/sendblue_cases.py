@@ -3,14 +3,17 @@
 import asyncio
 import json
 from collections.abc import Awaitable, Callable, Mapping
-from dataclasses import replace
+from dataclasses import dataclass, field, replace
 from typing import Any, TypeVar
 
 import httpx2
 from wire import Answerer, Step, Wire, breaks, says
 
 from posthaste.channels.base import NOWHERE, Connection, Order, Sender, Target, Trace
+from posthaste.channels.fetch.fetcher import Fetched, Write
 from posthaste.channels.sendblue.channel import PHONE, Sendblue
+from posthaste.core import files
+from posthaste.core.outcomes import Deferred, Rejected
 
 SECRET = "s3cret?&é#"
 LINE, PERSON = "+16285553000", "+12025550143"
@@ -73,9 +76,24 @@ def encoded(body: object) -> bytes:
     return json.dumps(body).encode()
 
 
+@dataclass
+class Depot:
+    """Where Sendblue keeps files: a fetcher that brings `content`, or says why not."""
+
+    content: bytes | Deferred | Rejected = b""
+    asked: list[str] = field(default_factory=list)
+
+    async def fetch(self, url: str, write: Write) -> Fetched | Deferred | Rejected:
+        self.asked.append(url)
+        if not isinstance(self.content, bytes):
+            return self.content
+        write(self.content)
+        return Fetched(len(self.content), files.PNG, None)
+
+
 def ask(call: Callable[[Sendblue], Awaitable[T]], *steps: Step) -> T:
     async def main() -> T:
         async with Wire(*steps) as wire:
-            return await call(Sendblue(wire.client, lambda: NOW_MS))
+            return await call(Sendblue(wire.client, lambda: NOW_MS, Depot()))
 
     return asyncio.run(main())

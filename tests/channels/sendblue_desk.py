@@ -8,6 +8,7 @@ from dataclasses import dataclass, replace
 from itertools import count
 
 import httpx2
+from sendblue_cases import Depot
 
 from posthaste.channels.base import NOWHERE, Connection, File, Order, Sender, Target, Trace
 from posthaste.channels.http import open_client
@@ -148,7 +149,7 @@ async def desk_at(here: Here) -> AsyncIterator[Desk]:
     wanted = {"kind": "sendblue", "phone": phone, "apiKeyId": "key", "apiSecretKey": "s3cret"}
     async with open_client() as client:
         made = (await client.post(f"{here.sandbox}/devices", json=wanted)).json()
-        channel = Sendblue(client, SystemClock().now_ms)
+        channel = Sendblue(client, SystemClock().now_ms, Depot())
         config = {"apiKeyId": "key", "baseUrl": made["url"], "fromNumber": phone}
         secrets = {"apiSecretKey": "s3cret", "webhookSecret": SECRET}
         device = Connection(made["id"], "", secrets, {}, config, f"{here.reports.url}/{made['id']}")

@@ -1,6 +1,5 @@
-"""What Sendblue tells: checks, health, webhooks that are registered and heard, files."""
+"""What Sendblue tells: checks, health, webhooks that are registered and heard."""
 
-import asyncio
 from dataclasses import replace
 
 import httpx2
@@ -21,6 +20,7 @@ from sendblue_cases import (
     PERSON,
     SECRET,
     WITH_SECRET,
+    Depot,
     Json,
     ask,
     encoded,
@@ -28,7 +28,7 @@ from sendblue_cases import (
     step,
     wrote,
 )
-from wire import Answerer, Step, Wire, breaks, says
+from wire import Answerer, Step, Wire, says
 
 from posthaste.channels.base import Connection, Health, Unreachable
 from posthaste.channels.sendblue.channel import Sendblue
@@ -141,7 +141,7 @@ def test_what_cannot_be_told_is_unreachable(answer: Answerer) -> None:
 # Hearing
 
 
-HEARING = Sendblue(httpx2.AsyncClient(transport=Wire()), lambda: NOW_MS)
+HEARING = Sendblue(httpx2.AsyncClient(transport=Wire()), lambda: NOW_MS, Depot())
 
 
 def hear(body: object, device: Connection = DEVICE, query: str = "", **headers: str) -> Heard | None:
@@ -260,37 +260,3 @@ def test_a_callback_may_come_without_the_secret_but_not_with_a_wrong_one() -> No
 def test_a_report_with_any_field_changed_is_signals_or_nothing(name: str, value: object, is_ours: bool) -> None:
     for signal in heard((row if is_ours else wrote)(**{"status": "DELIVERED", name: value})):
         assert "\x00" not in repr(signal)
-
-
-# Files
-
-
-def download(ref: str, answer: Answerer | None = None, most: int = 100) -> bytes:
-    async def main() -> bytes:
-        steps = [] if answer is None else [Step("GET", "/a.png", answer)]
-        async with Wire(*steps) as wire:
-            return await Sendblue(wire.client, lambda: NOW_MS).download(DEVICE, ref, most)
-
-    return asyncio.run(main())
-
-
-def test_a_file_is_fetched_without_our_key() -> None:
-    def open_to_all(request: httpx2.Request) -> httpx2.Response:
-        assert "sb-api-key-id" not in request.headers
-        assert "sb-api-secret-key" not in request.headers
-        return httpx2.Response(200, content=b"picture")
-
-    assert download("https://files.test/a.png", open_to_all) == b"picture"
-    assert download("http://blue.test/a.png", open_to_all) == b"picture"
-
-
-@pytest.mark.parametrize("ref", ["http://files.test/a.png", "file:///etc/passwd", "ftp://files.test/a", "", "a.png"])
-def test_a_file_in_clear_or_of_another_kind_is_not_fetched(ref: str) -> None:
-    with pytest.raises(Unreachable):
-        download(ref)
-
-
-@pytest.mark.parametrize("answer", [says(404), says(302, ""), breaks(httpx2.ReadError), says(200, "x" * 101)])
-def test_a_file_that_cannot_be_had_is_unreachable(answer: Answerer) -> None:
-    with pytest.raises(Unreachable):
-        download("https://files.test/a.png", answer)

@@ -7,6 +7,7 @@ import httpx2
 
 from posthaste.channels.base import Channel, Inbox
 from posthaste.channels.bluebubbles.channel import BlueBubbles
+from posthaste.channels.fetch.fetcher import Fetcher
 from posthaste.channels.mail.channel import Mail
 from posthaste.channels.sendblue.channel import Sendblue
 from posthaste.channels.smpp.channel import Smpp
@@ -25,10 +26,12 @@ KINDS: Mapping[str, Kind] = {one.kind.name: one.kind for one in _EVERY}
 class Tools:
     """What channels work with; how long they wait is in milliseconds, `answer_ms` for a send, `question_ms` for all else.
 
-    `now_ms` reads the clock, for what a provider reports without saying when.
+    `now_ms` reads the clock, for what a provider reports without saying when; `fetcher` brings files from addresses that others
+    name, of whatever type.
     """
 
     client: httpx2.AsyncClient
+    fetcher: Fetcher
     inbox: Inbox
     connect_ms: int
     question_ms: int
@@ -41,6 +44,7 @@ def make_channels(tools: Tools) -> dict[str, Channel]:
     every: list[Channel] = [
         BlueBubbles(
             tools.client,
+            tools.now_ms,
             answer_timeout_ms=tools.answer_ms,
             question_timeout_ms=tools.question_ms,
             connect_timeout_ms=tools.connect_ms,
@@ -48,6 +52,7 @@ def make_channels(tools: Tools) -> dict[str, Channel]:
         Sendblue(
             tools.client,
             tools.now_ms,
+            tools.fetcher,
             answer_timeout_ms=tools.answer_ms,
             question_timeout_ms=tools.question_ms,
             connect_timeout_ms=tools.connect_ms,

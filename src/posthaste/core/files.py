@@ -38,6 +38,8 @@ PDF = FileType("PDF", "application/pdf", (".pdf",))
 
 TYPES = (PNG, JPG, GIF, WEBP, HEIC, MP4, MOV, CAF, PDF)
 UNKNOWN = "application/octet-stream"
+#: What a file is that comes in and is none of these.
+ANY = FileType("file", UNKNOWN, ())
 
 _EXTENSIONS = frozenset(extension for one in TYPES for extension in one.extensions)
 _STARTS: tuple[tuple[bytes, FileType], ...] = (

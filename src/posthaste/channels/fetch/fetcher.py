@@ -75,9 +75,11 @@ class WebFetcher:
         most_bytes: int,
         timeout_ms: int,
         tls: Callable[[], ssl.SSLContext] | None = None,
+        type_of: Callable[[bytes], FileType | None] = sniff,
     ) -> None:
+        """`type_of` tells the type from how a file begins; None: it is not one that is taken."""
         self._guard, self._most_bytes, self._timeout_ms = guard, most_bytes, timeout_ms
-        self._tls = tls or _tls
+        self._tls, self._type_of = tls or _tls, type_of
         self._places = asyncio.Semaphore(AT_ONCE)
 
     async def fetch(self, url: str, write: Write) -> Fetched | Deferred | Rejected:
@@ -125,10 +127,10 @@ class WebFetcher:
                 return _too_large(self._most_bytes)
             if kind is None:
                 head += piece
-                if len(head) >= HEAD_BYTES and (kind := sniff(head)) is None:
+                if len(head) >= HEAD_BYTES and (kind := self._type_of(head)) is None:
                     return _wrong_type()
             write(piece)
-        kind = kind or sniff(head)
+        kind = kind or self._type_of(head)
         if kind is None:
             return _wrong_type() if size else _never("it is empty")
         return Fetched(size, kind, name_in_disposition(headers.get("content-disposition", "")) or name_in_url(str(url)))
