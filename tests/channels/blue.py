@@ -15,8 +15,9 @@ SECRET = "p+w;d&é#?/ %"
 PHONE = "+16285550123"
 GUID = "8A1E0C5E-0000-4000-8000-000000000001"
 MADE_AT = 1_760_000_000_000
-AFTER_MACOS_26 = {"private_api": True, "macos": "26.1", "server": "1.9.9"}
-BEFORE_MACOS_26 = {"private_api": False, "macos": "15.6", "server": "1.9.9"}
+MET_AT, NOW_MS = MADE_AT - 86_400_000, MADE_AT + 86_400_000
+AFTER_MACOS_26 = {"private_api": True, "macos": "26.1", "server": "1.9.9", "met_at": MET_AT}
+BEFORE_MACOS_26 = {"private_api": False, "macos": "15.6", "server": "1.9.9", "met_at": MET_AT}
 
 MAC = Connection("device-1", "http://mac.test/mac/", {"password": SECRET}, AFTER_MACOS_26)
 OLD_MAC = replace(MAC, options=BEFORE_MACOS_26)

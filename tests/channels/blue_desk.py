@@ -15,6 +15,7 @@ from posthaste.channels.base import NOWHERE, Connection, File, Order, Target, Tr
 from posthaste.channels.bluebubbles.channel import BlueBubbles
 from posthaste.channels.bluebubbles.meaning import report_of
 from posthaste.channels.http import open_client
+from posthaste.clock import SystemClock
 from posthaste.core.outcomes import Outcome
 from posthaste.core.signals import Echo, Inbound, Reaction, Receipt, Signal, Typing
 from posthaste.sandbox.numbers import scripted_numbers
@@ -61,7 +62,7 @@ class Reports:
             body = await reader.readexactly(int(head.partition("content-length:")[2].partition("\r")[0]))
             writer.write(b"HTTP/1.1 204 No Content\r\nConnection: close\r\n\r\n")
             async with self.changed:
-                self.heard[head.split()[1].rpartition("/")[2]] += report_of(body)
+                self.heard[head.split()[1].rpartition("/")[2]] += report_of(body, 0)
                 self.changed.notify_all()
         writer.close()
         with suppress(ConnectionError):
@@ -164,7 +165,7 @@ async def desk(here: Here, kind: Kind) -> AsyncIterator[Desk]:
     wanted = {"phone": phone, "password": "p+w;d&é", "privateApi": private_api, "macosVersion": macos}
     async with open_client() as client:
         made = (await client.post(f"{here.sandbox}/devices", json=wanted)).json()
-        channel = BlueBubbles(client)
+        channel = BlueBubbles(client, SystemClock().now_ms)
         device = Connection(made["id"], made["url"], {"password": made["password"]}, {})
         health = await channel.ping(device)
         assert health.is_up

@@ -12,6 +12,8 @@ from blue import (
     GUID,
     MAC,
     MADE_AT,
+    MET_AT,
+    NOW_MS,
     OLD_MAC,
     PHONE,
     SECRET,
@@ -58,7 +60,7 @@ NO_ANSWERS = [
 def ask(call: Callable[[Channel], Awaitable[T]], *steps: Step) -> T:
     async def main() -> T:
         async with Wire(*steps) as wire:
-            return await call(BlueBubbles(wire.client))
+            return await call(BlueBubbles(wire.client, lambda: NOW_MS))
 
     return asyncio.run(main())
 
@@ -107,6 +109,14 @@ def test_of_a_mac_that_nothing_is_known_of_the_highest_row_is_asked_too() -> Non
     newest = says(200, good([row(originalROWID=70), row(originalROWID=90), row(originalROWID=80)]))
     body = {"with": ["chats"], "sort": "DESC", "limit": 20}
     assert ping(NEW_MAC, PONG, info(), step("POST", "/message/query", newest, body)).cursor == 90
+
+
+def test_when_a_mac_was_met_is_kept() -> None:
+    newest = step("POST", "/message/query", says(200, good([])))
+    assert ping(NEW_MAC, PONG, info(), newest).options["met_at"] == NOW_MS
+    assert ping(MAC, PONG, info()).options["met_at"] == MET_AT
+    met_by_an_older_version = replace(MAC, options={"macos": "26.1"})
+    assert ping(met_by_an_older_version, PONG, info()).options["met_at"] == 0
 
 
 def test_a_mac_without_messages_begins_at_zero() -> None:
@@ -236,6 +246,11 @@ def test_what_was_written_and_what_we_sent_is_news_in_the_order_of_numbers() -> 
     group = row(originalROWID=44, guid="group", isFromMe=False, handle=handle(), chats=[chat("any;+;chat1", 43)])
     news = poll(41, [], rows_query([above(41)], theirs, group, ours))
     assert news == News([Echo(GUID, 42), Inbound("theirs", 43, PHONE, "Yes", MADE_AT)], 44, True)
+
+
+def test_what_icloud_brings_of_before_the_mac_was_met_is_passed_over() -> None:
+    old = row(originalROWID=43, guid="theirs", isFromMe=False, handle=handle(), text="STOP", dateCreated=1)
+    assert poll(41, [], rows_query([above(41)], old)) == News([], 43, True)
 
 
 def test_open_messages_are_asked_after_in_portions() -> None:

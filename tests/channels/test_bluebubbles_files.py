@@ -13,6 +13,7 @@ import pytest
 from blue import (
     GUID,
     MAC,
+    NOW_MS,
     OLD_MAC,
     ORDER,
     PHONE,
@@ -63,7 +64,7 @@ def a_file(folder: Path, name: str, media_type: str = "image/jpeg", content: byt
 def prepare(device: Connection, order: Order, *steps: Step) -> Target | Deferred | Rejected:
     async def main() -> Target | Deferred | Rejected:
         async with Wire(*steps) as wire:
-            return await BlueBubbles(wire.client).prepare(device, replace(order, target=NOWHERE))
+            return await BlueBubbles(wire.client, lambda: NOW_MS).prepare(device, replace(order, target=NOWHERE))
 
     return asyncio.run(main())
 
@@ -71,7 +72,7 @@ def prepare(device: Connection, order: Order, *steps: Step) -> Target | Deferred
 def send(device: Connection, order: Order, *steps: Step) -> Outcome:
     async def main() -> Outcome:
         async with Wire(*steps) as wire:
-            return await BlueBubbles(wire.client).send(device, order)
+            return await BlueBubbles(wire.client, lambda: NOW_MS).send(device, order)
 
     return asyncio.run(main())
 
@@ -290,7 +291,7 @@ def download(answer: Answerer, most_bytes: int = 100) -> bytes:
     async def main() -> bytes:
         path = "/attachment/p%3A%2Fat_0_1/download"
         async with Wire(step("GET", path, answer, query={"original": "true"})) as wire:
-            return await BlueBubbles(wire.client).download(MAC, "p:/at_0_1", most_bytes)
+            return await BlueBubbles(wire.client, lambda: NOW_MS).download(MAC, "p:/at_0_1", most_bytes)
 
     return asyncio.run(main())
 

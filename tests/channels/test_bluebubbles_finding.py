@@ -8,6 +8,7 @@ import pytest
 from blue import (
     GUID,
     MAC,
+    NOW_MS,
     PHONE,
     SECRET,
     TEXT,
@@ -37,7 +38,7 @@ SEEN = row(originalROWID=40, guid="seen", text="before", chats=[chat(f"any;-;{PH
 def find(*steps: Step, trace: Trace = TRACE) -> Finding:
     async def main() -> Finding:
         async with Wire(*steps) as wire:
-            return await BlueBubbles(wire.client).find(MAC, trace)
+            return await BlueBubbles(wire.client, lambda: NOW_MS).find(MAC, trace)
 
     return asyncio.run(main())
 

@@ -5,16 +5,17 @@ from collections.abc import Sequence
 from dataclasses import replace
 
 import pytest
-from blue import GUID, MAC, MADE_AT, PHONE, Json, attachment, chat, handle, row
+from blue import GUID, MAC, MADE_AT, MET_AT, NOW_MS, PHONE, Json, attachment, chat, handle, row
 from hypothesis import given
 from hypothesis import strategies as st
 
+from posthaste.channels.base import Connection
 from posthaste.channels.bluebubbles.channel import BlueBubbles
 from posthaste.channels.http import open_client
 from posthaste.core.hooks import HookCall
 from posthaste.core.signals import Echo, Inbound, InboundFile, Reaction, Receipt, Signal, Typing
 
-CHANNEL = BlueBubbles(open_client())
+CHANNEL = BlueBubbles(open_client(), lambda: NOW_MS)
 INBOUND = Inbound("theirs", 41, PHONE, "Yes", MADE_AT)
 
 
@@ -33,14 +34,14 @@ def without_chats(**fields: object) -> Json:
     return {name: value for name, value in row(**fields).items() if name != "chats"}
 
 
-def heard(body: bytes) -> Sequence[Signal]:
-    taken = CHANNEL.hear(MAC, HookCall("POST", "", {}, body))
+def heard(body: bytes, device: Connection = MAC) -> Sequence[Signal]:
+    taken = CHANNEL.hear(device, HookCall("POST", "", {}, body))
     assert taken is not None
     return taken.signals
 
 
-def report(event: str, data: object) -> Sequence[Signal]:
-    return heard(json.dumps({"type": event, "data": data}).encode())
+def report(event: str, data: object, device: Connection = MAC) -> Sequence[Signal]:
+    return heard(json.dumps({"type": event, "data": data}).encode(), device)
 
 
 NEW: dict[str, tuple[Json, Signal]] = {
@@ -110,6 +111,19 @@ NOTHING_NEW: dict[str, Json] = {
 @pytest.mark.parametrize(("data", "signal"), NEW.values(), ids=NEW)
 def test_a_new_message_is_an_echo_or_what_a_person_wrote(data: Json, signal: Signal) -> None:
     assert list(report("new-message", data)) == [signal]
+
+
+TAPBACK: Json = {"associatedMessageGuid": f"p:0/{GUID}", "associatedMessageType": "love"}
+
+
+@pytest.mark.parametrize("what", [{}, TAPBACK], ids=["a text", "a tapback"])
+def test_what_was_written_before_the_mac_was_met_is_no_answer_to_us_though_icloud_brings_it_now(what: Json) -> None:
+    clocks_may_differ_by_ms = 15 * 60_000
+    long_ago = theirs(dateCreated=MET_AT - clocks_may_differ_by_ms - 1, **what)
+    assert list(report("new-message", long_ago)) == []
+    assert len(report("new-message", theirs(dateCreated=MET_AT - clocks_may_differ_by_ms, **what))) == 1
+    met_by_an_older_version = replace(MAC, options={"macos": "26.1"})
+    assert len(report("new-message", long_ago, met_by_an_older_version)) == 1
 
 
 TAPBACKS = {

@@ -13,6 +13,7 @@ from blue import (
     MAC,
     MADE_AT,
     MISSING,
+    NOW_MS,
     OLD_MAC,
     ORDER,
     PHONE,
@@ -39,7 +40,7 @@ SAYS_SECRET = f"GET /api/v1/x?guid={SECRET} failed"
 def prepare(device: Connection, *steps: Step, address: str = PHONE) -> Target | Deferred | Rejected:
     async def main() -> Target | Deferred | Rejected:
         async with Wire(*steps) as wire:
-            return await BlueBubbles(wire.client).prepare(device, replace(ORDER, address=address, target=NOWHERE))
+            return await BlueBubbles(wire.client, lambda: NOW_MS).prepare(device, replace(ORDER, address=address, target=NOWHERE))
 
     return asyncio.run(main())
 
@@ -47,7 +48,7 @@ def prepare(device: Connection, *steps: Step, address: str = PHONE) -> Target | 
 def send(device: Connection, order: Order, *steps: Step) -> Outcome:
     async def main() -> Outcome:
         async with Wire(*steps) as wire:
-            return await BlueBubbles(wire.client).send(device, order)
+            return await BlueBubbles(wire.client, lambda: NOW_MS).send(device, order)
 
     return asyncio.run(main())
 
@@ -115,7 +116,7 @@ def test_a_chat_is_asked_for_once_until_a_send_goes_wrong() -> None:
         sent = step("POST", "/message/text", says(200, good(row())))
         lost = step("POST", "/message/text", says(500, bad(500, "iMessage Error", "Chat does not exist!")))
         async with Wire(found, sent, lost, found) as wire:
-            channel = BlueBubbles(wire.client)
+            channel = BlueBubbles(wire.client, lambda: NOW_MS)
             for _ in range(2):
                 assert await channel.prepare(MAC, ORDER) == ORDER.target
                 await channel.send(MAC, ORDER)
@@ -128,7 +129,7 @@ def test_chats_of_two_macs_are_not_mixed_up_and_few_are_kept() -> None:
     async def main() -> None:
         found = step("GET", ANY_CHAT, says(200, good(chat())))
         async with Wire(found, found, found) as wire:
-            channel = BlueBubbles(wire.client, known_chats=1)
+            channel = BlueBubbles(wire.client, lambda: NOW_MS, known_chats=1)
             for device in (MAC, replace(MAC, device_id="device-2"), MAC):
                 await channel.prepare(device, ORDER)
 

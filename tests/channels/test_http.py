@@ -229,7 +229,7 @@ def test_a_server_says_when_to_come_again_by_seconds_or_by_its_own_clock(headers
 def send(talk: Talk) -> object:
     async def main() -> object:
         async with server(talk) as url, open_client() as client:
-            channel = BlueBubbles(client, answer_timeout_ms=100)
+            channel = BlueBubbles(client, lambda: 0, answer_timeout_ms=100)
             return await channel.send(Connection("d", url, {"password": SECRET}, MAC.options), ORDER)
 
     return asyncio.run(main())
@@ -244,7 +244,7 @@ def test_a_send_to_nobody_is_deferred() -> None:
     async def main() -> object:
         url = await deserted()
         async with open_client() as client:
-            return await BlueBubbles(client).send(Connection("d", url, {"password": SECRET}, MAC.options), ORDER)
+            return await BlueBubbles(client, lambda: 0).send(Connection("d", url, {"password": SECRET}, MAC.options), ORDER)
 
     outcome = asyncio.run(main())
     assert isinstance(outcome, Deferred)

@@ -8,7 +8,7 @@ conversation that exists.
 """
 
 from collections import OrderedDict
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from typing import Final
 
@@ -55,6 +55,8 @@ _FIRST_MACOS_WITH_ANY = 26
 _PAGES = 10
 _GUIDS_PER_QUERY = 200
 _CROWDED_RETRY_MS = 1_000
+# The Mac's clock is not ours.
+_CLOCK_MARGIN_MS = 15 * 60_000
 # AppleScript waits twenty minutes for an attachment to appear; a minute before for the upload, and one to spare.
 _FILES_ARRIVAL_MS = 22 * 60_000
 
@@ -86,6 +88,7 @@ class BlueBubbles:
     def __init__(
         self,
         client: httpx2.AsyncClient,
+        now_ms: Callable[[], int],
         *,
         answer_timeout_ms: int = 150_000,
         files_answer_timeout_ms: int = 330_000,
@@ -96,6 +99,7 @@ class BlueBubbles:
     ) -> None:
         questions = Limits(connect_timeout_ms, question_timeout_ms, answer_bytes)
         self._asking = Asking(client, questions)
+        self._now_ms = now_ms
         self._texts = replace(questions, answer_ms=answer_timeout_ms)
         # The server itself gives up after five minutes (504), though the send goes on behind it.
         self._files = replace(questions, answer_ms=max(answer_timeout_ms, files_answer_timeout_ms))
@@ -200,7 +204,7 @@ class BlueBubbles:
         return Availability(is_available, "on iMessage" if is_available else "not on iMessage")
 
     async def ping(self, device: Connection) -> Health:
-        """Ask whether the Mac can send, and what it is.
+        """Ask whether the Mac can send, and what it is; kept is also when it was met.
 
         The highest row number is asked for only while nothing is kept of the device, which is the first time; later
         on the cursor comes from polls and signals, and a question less every half minute is a message less in the
@@ -212,7 +216,8 @@ class BlueBubbles:
             cursor = None if "macos" in device.options else await self._asking.highest(device)
         except Unreachable as error:
             return Health(False, str(error), device.options)
-        return Health(True, _state(server), _options(server), cursor)
+        met_at = device.options.get("met_at", 0 if "macos" in device.options else self._now_ms())
+        return Health(True, _state(server), {**_options(server), "met_at": met_at}, cursor)
 
     # Listening
 
@@ -231,7 +236,7 @@ class BlueBubbles:
     async def poll(self, device: Connection, cursor: int, open_ids: Sequence[str]) -> News:
         """Fetch what is new, and what became of what is open."""
         page = await self._asking.rows_after(device, cursor)
-        signals: list[Signal] = [signal for row in page.rows for signal in meaning.news_of(row)]
+        signals: list[Signal] = [signal for row in page.rows for signal in meaning.news_of(row, _not_before(device))]
         for start in range(0, len(open_ids), _GUIDS_PER_QUERY):
             guids = list(open_ids[start : start + _GUIDS_PER_QUERY])
             signals += [signal for row in await self._asking.rows_of(device, guids) for signal in meaning.receipt_of(row)]
@@ -239,7 +244,7 @@ class BlueBubbles:
 
     def hear(self, device: Connection, call: HookCall) -> Heard | None:
         """Translate a webhook call; one send gives two echoes with one guid, and the engine absorbs the second."""
-        return Heard(meaning.report_of(call.body))
+        return Heard(meaning.report_of(call.body, _not_before(device)))
 
     async def download(self, device: Connection, ref: str, most_bytes: int) -> bytes:
         """Fetch an attachment by its guid."""
@@ -331,6 +336,12 @@ def _macos(device: Connection) -> int:
 def _major(version: str) -> int:
     major = version.partition(".")[0]
     return int(major) if major.isascii() and major.isdigit() else 0
+
+
+def _not_before(device: Connection) -> int:
+    """Return from when on people write to this line: what iCloud brings to the Mac of before they met is no answer to us."""
+    met_at = device.options.get("met_at")
+    return max(met_at - _CLOCK_MARGIN_MS, 0) if isinstance(met_at, int) else 0
 
 
 def _has_private_api(device: Connection) -> bool:

@@ -183,11 +183,11 @@ def _finding(row: Row) -> Finding:
             return CannotTell(detail)
 
 
-def news_of(row: Row) -> Sequence[Signal]:
-    """Translate a row that is new to us: an echo of a send from this device, or what a person wrote or thinks of it."""
+def news_of(row: Row, not_before: int) -> Sequence[Signal]:
+    """Translate a row that is new to us: an echo of a send from this device, or what a person wrote or thinks of it since."""
     if row.is_from_me:
         return echo_of(row) if row.is_text else ()
-    if not row.is_direct or not row.other_end or row.is_unsent:
+    if not row.is_direct or not row.other_end or row.is_unsent or (row.made_at or not_before) < not_before:
         return ()
     return _inbound_of(row) if row.is_text else _reaction_of(row)
 
@@ -230,7 +230,7 @@ def _reaction_of(row: Row) -> Sequence[Signal]:
     return (Reaction(row.guid, row.rowid, row.other_end, tapback.target, tapback.kind, at, tapback.is_removed),)
 
 
-def report_of(body: bytes) -> Sequence[Signal]:
+def report_of(body: bytes, not_before: int) -> Sequence[Signal]:
     """Translate the body of a webhook call."""
     report = read(body, Report)
     if report is None:
@@ -242,7 +242,7 @@ def report_of(body: bytes) -> Sequence[Signal]:
         return ()
     match report.type:
         case "new-message":
-            return news_of(row)
+            return news_of(row, not_before)
         case "updated-message":
             return receipt_of(row)
         case "message-send-error":
