@@ -29,6 +29,7 @@ from smsgate_phone import (
 from wire import Answerer, Step, Wire, breaks, says
 
 from posthaste.channels.base import Availability, Connection, Health, News, Unreachable
+from posthaste.channels.smsgate import wire
 from posthaste.channels.smsgate.channel import SmsGate
 from posthaste.core.signals import Inbound, InboundFile, Receipt
 
@@ -180,6 +181,12 @@ def test_a_poll_looks_back_an_hour_and_goes_on_from_the_newest() -> None:
 
 def test_a_poll_looks_for_nothing_from_before_the_phone_was_met() -> None:
     assert poll(MET, SENT_MS, [], page(since="2026-03-01T14:50:00.000Z")).signals == []
+
+
+def test_a_text_with_a_date_to_come_hides_nothing_until_then() -> None:
+    news = poll(DEVICE, SENT_MS, [], page(incoming("Soon", "2099-01-01T00:00:00.000Z"), incoming(), since=HOUR_BEFORE))
+    assert (len(news.signals), news.cursor) == (2, NOW)
+    assert poll(DEVICE, NOW + 10**12, [], page(since=wire.time_text(NOW - 3_600_000))).cursor == NOW + 10**12
 
 
 def test_a_poll_that_finds_nothing_stays_where_it_is() -> None:

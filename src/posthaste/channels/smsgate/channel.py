@@ -185,10 +185,12 @@ class SmsGate:
 
     async def poll(self, device: Connection, cursor: int, open_ids: Sequence[str]) -> News:
         """Fetch what came since a little before `cursor` (the time of the newest text), and the states of open messages."""
-        inbox = await self._asking.inbox(device, _a_little_before(cursor, device))
+        now = self._now_ms()
+        inbox = await self._asking.inbox(device, _a_little_before(min(cursor, now), device))
         signals: list[Signal] = [signal for one in inbox for signal in meaning.inbound_of(one, _region(device), _sim(device))]
         signals += await self._receipts(device, open_ids)
-        return News(signals, max([cursor, *(one.at for one in inbox)]), is_complete=True)
+        # Networks date texts, some by a wrong clock: one from the future must not keep us from what comes until then.
+        return News(signals, max([cursor, *(min(one.at, now) for one in inbox)]), is_complete=True)
 
     async def _receipts(self, device: Connection, open_ids: Sequence[str]) -> Sequence[Signal]:
         """Ask what became of some messages, each poll going on where the last one ended, or behind the one that it broke at."""
