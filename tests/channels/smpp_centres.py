@@ -27,7 +27,10 @@ Json = dict[str, Any]
 
 @dataclass(frozen=True)
 class Submitted:
-    """A submission as a centre saw it; `header` is the user data header's one element, if there is one."""
+    """A submission as a centre saw it; `header` is the user data header's one element, if there is one.
+
+    `smpp34` does not tell until when a text is valid.
+    """
 
     source: tuple[str, int, int]
     destination: tuple[str, int, int]
@@ -37,6 +40,7 @@ class Submitted:
     registered: int
     is_payload: bool
     header: tuple[int, ...] = ()
+    valid_until: str | None = None
 
 
 @dataclass(frozen=True)
@@ -282,6 +286,7 @@ class NodeCentre:
             seen["registered"],
             seen["isPayload"],
             tuple(header[0]),
+            seen["validUntil"],
         )
 
     async def answer_next(self, *answers: object) -> None:

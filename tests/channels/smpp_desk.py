@@ -62,13 +62,13 @@ class Desk:
     inbox: Stored
     markers: Any = field(default_factory=lambda: count(1))
 
-    def order(self, text: str, address: str = PERSON) -> Order:
+    def order(self, text: str, address: str = PERSON, valid_until: int | None = None) -> Order:
         marker = f"marker-{next(self.markers)}"
-        return Order(address, text, marker, NOWHERE, sender=Sender(LINE))
+        return Order(address, text, marker, NOWHERE, sender=Sender(LINE), valid_until=valid_until)
 
-    async def send(self, text: str, address: str = PERSON) -> Outcome:
+    async def send(self, text: str, address: str = PERSON, valid_until: int | None = None) -> Outcome:
         """Send as the engine does: prepare, then hand over."""
-        order = self.order(text, address)
+        order = self.order(text, address, valid_until)
         target = await self.channel.prepare(self.device, order)
         if isinstance(target, Deferred | Rejected):
             return target

@@ -6,7 +6,7 @@ from typing import TypeVar
 
 import pytest
 from smpp_centres import CENTRES, SILENCE, Centre, Submitted, centre_of, node_centre
-from smpp_desk import DEFAULTS, LINE, PERSON, Desk, desk_at, device_at
+from smpp_desk import DEFAULTS, LINE, NOW_MS, PERSON, Desk, desk_at, device_at
 
 from posthaste.channels.base import NOWHERE, File, Order, Sender
 from posthaste.channels.smpp.channel import Smpp
@@ -46,6 +46,20 @@ def test_a_text_of_one_sms_arrives_as_it_was(name: str, text: str, coding: int) 
     assert outcome == Accepted("id-1")
     wanted = Submitted(SENT.source, SENT.destination, text, coding, 0, 1, is_payload=False)
     assert seen == [wanted]
+
+
+@pytest.mark.parametrize(("text", "parts", "way"), [("Hello", 1, "payload"), (LONG, 1, "payload"), (LONG, 2, "segments")])
+@pytest.mark.parametrize(
+    ("left_ms", "until"),
+    [(None, None), (90_500, "2027-01-15T08:01:30.500Z"), (30 * 86_400_000, "2027-01-22T08:00:00.000Z")],
+    ids=["for good", "90 s", "30 days"],
+)
+def test_a_carrier_is_told_until_when_a_text_may_go(text: str, parts: int, way: str, left_ms: int | None, until: str) -> None:
+    async def story(centre: Centre, desk: Desk) -> list[str | None]:
+        await desk.send(text, valid_until=None if left_ms is None else NOW_MS + left_ms)
+        return [(await centre.submitted()).valid_until for _ in range(parts)]
+
+    assert at("npm smpp", story, longText=way) == [until] * parts
 
 
 @every_centre

@@ -101,6 +101,7 @@ def test_our_sends_and_look_ups_are_as_the_document_wants_them(mock: str) -> Non
     async def story(channel: SmsGate) -> None:
         for line in lines(mock):
             assert isinstance(await channel.send(line, ORDER), Accepted)
+            assert isinstance(await channel.send(line, replace(ORDER, valid_until=SENT_MS + 90_500)), Accepted)
             assert isinstance(await channel.find(line, TRACE), Found)
 
     with_channel(story)

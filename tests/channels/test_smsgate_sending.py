@@ -84,6 +84,12 @@ def test_the_sim_and_the_phone_of_the_line_are_named() -> None:
     assert send(step("POST", "/messages", says(202, message()), body, QUERY), device=device) == Accepted(KEY)
 
 
+def test_a_phone_without_reception_is_told_until_when_the_text_may_go() -> None:
+    order = replace(ORDER, valid_until=SENT_MS + 90_500)
+    body = BODY | {"validUntil": "2026-03-01T15:01:30.500Z"}
+    assert send(step("POST", "/messages", says(202, message()), body, QUERY), order=order) == Accepted(KEY)
+
+
 def test_a_repeated_id_is_an_earlier_hand_over_of_the_same_message() -> None:
     assert answered(says(409, complaint("exists"))) == Accepted(KEY)
 

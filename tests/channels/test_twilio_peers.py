@@ -217,7 +217,7 @@ def test_our_sends_are_as_the_document_wants_them(documented: str) -> None:
             by_service = replace(line, config={**line.config, "messagingServiceSid": SERVICE})
             bare = replace(line, hook_url="")
             return [
-                await channel.send(line, ORDER),
+                await channel.send(line, replace(ORDER, valid_until=AT + 90_000)),
                 await channel.send(by_service, replace(ORDER, files=FILES)),
                 await channel.send(bare, replace(ORDER, text="", files=FILES)),
             ]

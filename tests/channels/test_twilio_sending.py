@@ -8,6 +8,7 @@ from dataclasses import replace
 import httpx2
 import pytest
 from twil import (
+    AT,
     BY_SERVICE,
     FROM_NUMBER,
     FROM_SERVICE,
@@ -70,6 +71,15 @@ def test_a_text_goes_from_the_lines_number_and_asks_for_receipts() -> None:
 def test_a_messaging_service_takes_the_place_of_the_number() -> None:
     fields = [("To", PHONE), ("MessagingServiceSid", SERVICE), ("Body", TEXT), CALLBACK]
     assert send(BY_SERVICE, ORDER, post("/Messages.json", fields, accepted())) == Accepted(MESSAGE)
+
+
+@pytest.mark.parametrize(
+    ("left_ms", "seconds"), [(90_999, "90"), (36_000_000, "36000"), (90_000_000, "36000"), (999, "1"), (-5_000, "1")]
+)
+def test_a_message_that_may_only_go_for_a_while_does_not_wait_longer_at_twilio(left_ms: int, seconds: str) -> None:
+    order = replace(ORDER, valid_until=AT + left_ms)
+    fields = [("To", PHONE), ("From", OWN), ("Body", TEXT), ("ValidityPeriod", seconds), CALLBACK]
+    assert send(LINE, order, post("/Messages.json", fields, accepted())) == Accepted(MESSAGE)
 
 
 def test_attachments_go_as_addresses_and_need_no_text() -> None:

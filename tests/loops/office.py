@@ -58,6 +58,7 @@ class Post:
 
     kind: Kind
     sent: list[tuple[str, list[tuple[File, bytes]]]] = field(default_factory=list)
+    orders: list[Order] = field(default_factory=list)
     prepared: int = 0
     first: Callable[[], Any] = lambda: None
 
@@ -68,6 +69,7 @@ class Post:
 
     async def send(self, device: Connection, order: Order) -> Outcome:
         self.sent.append((order.text, [(one, one.path.read_bytes()) for one in order.files]))
+        self.orders.append(order)
         return Accepted(f"id-{len(self.sent)}-{order.address}")
 
     async def check(self, device: Connection, address: str) -> Availability:

@@ -7,6 +7,7 @@ import pytest
 from android_world import LINE, AndroidWorld, Json, live
 from miniworld import ORDINARY, later, number
 
+from posthaste.sandbox.journal import MemoryJournal
 from posthaste.sandbox.numbers import Script
 
 TAKEN = [Script.READ, Script.DELIVERED, Script.NO_IMESSAGE, Script.RECEIPT_TWICE, Script.REPLIES, Script.STOPS]
@@ -60,6 +61,61 @@ def test_a_text_that_the_network_refuses_fails_with_a_reason() -> None:
         assert await own.received() == []
         [failed] = own.pinned
         assert (failed.event, failed.payload["reason"]) == ("sms:failed", "RESULT_ERROR_GENERIC_FAILURE")
+
+    live(story)
+
+
+@pytest.mark.parametrize("script", [Script.LATE, Script.RECEIPT_FIRST, Script.REPLIES])
+def test_a_text_whose_time_is_over_fails_and_is_on_no_phone(script: Script) -> None:
+    async def story(own: AndroidWorld) -> None:
+        await own.phone()
+        # The world begins at 08:00:00, and what is late arrives after seven seconds.
+        until = "2027-01-15T03:00:06.999-05:00" if script is Script.LATE else "2027-01-15T08:00:00Z"
+        await own.text(number(script), validUntil=until)
+        await later(60_000)
+        message = await own.state()
+        assert states(message) == ("Failed", ["Pending", "Failed"])
+        assert message["recipients"][0]["error"] == "TTL expired"
+        assert await own.received() == []
+        assert [(one.event, one.payload["reason"]) for one in own.pinned] == [("sms:failed", "TTL expired")]
+
+    live(story)
+
+
+@pytest.mark.parametrize("time", [{"ttl": 8}, {"validUntil": "2027-01-15T08:00:07.001Z"}])
+def test_a_text_that_arrives_in_time_goes(time: Json) -> None:
+    async def story(own: AndroidWorld) -> None:
+        await own.phone()
+        await own.text(number(Script.LATE), **time)
+        await later(60_000)
+        assert (await own.state())["state"] == "Delivered"
+        assert len(await own.received()) == 1
+
+    live(story)
+
+
+def test_a_text_that_is_late_still_ends_in_time_after_the_world_started_again() -> None:
+    journal = MemoryJournal()
+
+    async def before(own: AndroidWorld) -> None:
+        await own.phone()
+        await own.text(number(Script.LATE), ttl=6)
+
+    async def after(own: AndroidWorld) -> None:
+        await later(60_000)
+        assert (await own.state())["state"] == "Failed"
+        assert await own.received() == []
+
+    live(before, journal)
+    live(after, journal)
+
+
+@pytest.mark.parametrize("time", [{"ttl": 4}, {"validUntil": "tomorrow"}, {"ttl": 60, "validUntil": "2027-01-15T09:00:00Z"}])
+def test_a_time_that_makes_no_sense_is_refused(time: Json) -> None:
+    async def story(own: AndroidWorld) -> None:
+        await own.phone()
+        assert (await own.text(ORDINARY, **time)).status_code == 400
+        assert await own.received() == []
 
     live(story)
 

@@ -97,7 +97,8 @@ class Order:
     """One message for one address.
 
     `marker` is unique to the attempt, for providers that pass it back. `key` is the same for every attempt of one message
-    at one address (36 characters at most), for providers that know a repeat by it.
+    at one address (36 characters at most), for providers that know a repeat by it. After `valid_until` nobody wants the
+    message any more, for providers that can let it go by then.
     """
 
     address: str
@@ -108,6 +109,7 @@ class Order:
     sender: Sender = NOBODY
     files: Sequence[File] = ()
     letter: Letter = NO_LETTER
+    valid_until: int | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -22,6 +22,7 @@ def order_of(one: Claimed, address: str, files: Sequence[File], links: Links) ->
         sender=sender_of(one.line),
         files=files,
         letter=_letter(one, address, values, links),
+        valid_until=one.message.valid_until,
     )
 
 

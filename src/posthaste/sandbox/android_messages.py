@@ -11,7 +11,7 @@ from starlette.responses import Response
 
 from posthaste.sandbox import android_sending
 from posthaste.sandbox.android import STATES, state_of
-from posthaste.sandbox.android_call import AndroidCall, Refusal, answer, instant, number, require_own_device
+from posthaste.sandbox.android_call import AndroidCall, Refusal, answer, instant, number, read_instant, require_own_device
 from posthaste.sandbox.android_render import message_json
 from posthaste.sandbox.android_sending import Asked
 from posthaste.sandbox.connection import ConnectionDied
@@ -20,6 +20,7 @@ _PAGE = 50
 _LONGEST_PAGE = 100
 _LONGEST_ID = 36
 _SIMS = range(1, 4)
+_SHORTEST_TTL_S = 5
 
 
 class Text(msgspec.Struct, frozen=True):
@@ -101,4 +102,12 @@ def _checked(call: AndroidCall, new: NewMessage) -> Asked:
     if new.id is not None and not 0 < len(new.id) <= _LONGEST_ID:
         raise Refusal(400, "id must have 1 to 36 characters")
     sms_id = new.id if new.id is not None else call.world.new_id()
-    return Asked(sms_id, tuple(new.phone_numbers), new.text, new.with_delivery_report is not False)
+    return Asked(sms_id, tuple(new.phone_numbers), new.text, new.with_delivery_report is not False, _valid_until(call, new))
+
+
+def _valid_until(call: AndroidCall, new: NewMessage) -> int | None:
+    if new.ttl is not None:
+        if new.ttl < _SHORTEST_TTL_S:
+            raise Refusal(400, f"ttl must be {_SHORTEST_TTL_S} at least")
+        return call.world.now_ms() + new.ttl * 1000
+    return None if new.valid_until is None else read_instant(new.valid_until, "validUntil")

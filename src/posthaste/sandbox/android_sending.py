@@ -30,6 +30,8 @@ from posthaste.sandbox.render import Json
 from posthaste.sandbox.world import World
 
 CHANNEL = "sms"
+# The words of the app.
+_TOO_LATE = "TTL expired"
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,6 +42,7 @@ class Asked:
     numbers: Sequence[str]
     text: str
     wants_report: bool
+    valid_until: int | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -80,7 +83,7 @@ async def send(world: World, phone: Android, asked: Asked) -> Outcome:
             return Died()
         case Answer.OK:
             sms = take(world, phone, asked)
-            if course.receipt_first:
+            if course.receipt_first and not sms.is_too_late:
                 await _deliver_now(world, phone, sms)
             return Taken(sms)
 
@@ -89,8 +92,8 @@ def take(world: World, phone: Android, asked: Asked) -> Sms:
     """Put a text on the phones that it reaches and into the app's queue, and set off what follows."""
     now = world.now_ms()
     recipients = [SmsTo(number, PENDING) for number in asked.numbers]
-    sms = Sms(phone.id, asked.id, asked.text, recipients, {PENDING: now}, asked.wants_report, now)
-    reached = [normal(number) for number in asked.numbers if not _failure(number)]
+    sms = Sms(phone.id, asked.id, asked.text, recipients, {PENDING: now}, asked.wants_report, now, asked.valid_until)
+    reached = [normal(number) for number in asked.numbers if not _failure(sms, number)]
     world.record(sms, *(Received(to, phone.phone, asked.text, CHANNEL, asked.id, now) for to in reached))
     _follow(world, phone, sms)
     for to in reached:
@@ -148,7 +151,8 @@ def announce(world: World, phone: Android, event: str, payload: Json) -> list[as
 
 def _promise(world: World, phone: Android, asked: Asked) -> None:
     delay_ms = ANSWER_LATE_MS + ARRIVE_LATE_MS
-    promised = SmsPromised(phone.id, asked.id, list(asked.numbers), asked.text, asked.wants_report, world.now_ms() + delay_ms)
+    numbers, due_at = list(asked.numbers), world.now_ms() + delay_ms
+    promised = SmsPromised(phone.id, asked.id, numbers, asked.text, asked.wants_report, due_at, asked.valid_until)
     world.record(promised)
     world.later(delay_ms, partial(_keep_promise, world, promised))
 
@@ -158,13 +162,14 @@ def _keep_promise(world: World, promised: SmsPromised) -> None:
     world.record(SmsPromiseEnded(phone.id, promised.id))
     # The same id may have come a second time and sooner; then this one is refused, and nobody is left to be told.
     if promised.id not in phone.messages:
-        take(world, phone, Asked(promised.id, promised.numbers, promised.text, promised.wants_report))
+        asked = Asked(promised.id, promised.numbers, promised.text, promised.wants_report, promised.valid_until)
+        take(world, phone, asked)
 
 
 def _follow(world: World, phone: Android, sms: Sms) -> None:
     for place, recipient in enumerate(sms.recipients):
         course = sms_course_of(normal(recipient.number))
-        failure = _failure(recipient.number)
+        failure = _failure(sms, recipient.number)
         if failure:
             world.later(SMS_SENT_AFTER_MS, partial(_fail, world, phone, sms.id, place, failure))
             continue
@@ -175,7 +180,9 @@ def _follow(world: World, phone: Android, sms: Sms) -> None:
             world.later(DELIVERED_AFTER_MS, partial(_deliver, world, phone, sms.id, place, course.receipts))
 
 
-def _failure(number: str) -> str:
+def _failure(sms: Sms, number: str) -> str:
+    if sms.is_too_late:
+        return _TOO_LATE
     return sms_course_of(normal(number)).failure if normal(number) else "not a phone number"
 
 

@@ -188,6 +188,12 @@ class Sms(Entry, frozen=True, tag="sms"):
     states: dict[str, int]
     wants_report: bool
     created_at: int
+    valid_until: int | None = None
+
+    @property
+    def is_too_late(self) -> bool:
+        """Tell whether its time was over when it came."""
+        return self.valid_until is not None and self.valid_until <= self.created_at
 
 
 class SmsPromised(Entry, frozen=True, tag="sms-promised"):
@@ -199,6 +205,7 @@ class SmsPromised(Entry, frozen=True, tag="sms-promised"):
     text: str
     wants_report: bool
     due_at: int
+    valid_until: int | None = None
 
 
 class SmsPromiseEnded(Entry, frozen=True, tag="sms-promise-ended"):

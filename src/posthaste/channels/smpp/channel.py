@@ -61,6 +61,8 @@ _MOST_CHARACTERS = {"systemId": 15, "password": 8, "systemType": 12}
 _MOST_PARTS = 255
 _MOST_PAYLOAD_BYTES = 64_000
 _PART_TRIES = 6
+# Centres keep a text for some days, and some refuse one that is to be kept for longer.
+_LONGEST_KEPT_MS = 7 * 86_400_000
 _RECEIPT_IDS = "receipt_ids"
 
 
@@ -109,6 +111,7 @@ class Smpp:
             Field("defaultEncoding", "the carrier's default alphabet", default=GSM, choices=(GSM, LATIN, ASCII)),
             Field("throughput", "messages a second that the carrier allows; 0: no limit of ours", Form.NUMBER, default="0"),
         ),
+        told_by=("host", "port", "systemId", "source"),
         # What a centre took may reach the phone days later; the hand-over itself is over when the session is.
         pace=Pace(gap_ms=0, contact_gap_ms=0, max_in_flight=8, arrival_ms=60_000),
         check=_check,
@@ -137,7 +140,7 @@ class Smpp:
 
     async def prepare(self, device: Connection, order: Order) -> Target | Deferred | Rejected:
         """Make sure of what is sent, and of the session, before the hand-over is written down."""
-        composed = _composed(device, order)
+        composed = _composed(device, order, self._now_ms())
         if isinstance(composed, Rejected):
             return composed
         try:
@@ -148,7 +151,7 @@ class Smpp:
 
     async def send(self, device: Connection, order: Order) -> Outcome:
         """Submit the text; one that goes in parts goes part after part, so that a refusal of the first is clear."""
-        composed = _composed(device, order)
+        composed = _composed(device, order, self._now_ms())
         if isinstance(composed, Rejected):
             return composed
         desk = self._desk(device)
@@ -291,7 +294,7 @@ class Smpp:
         task.add_done_callback(self._leaving.discard)
 
 
-def _composed(device: Connection, order: Order) -> list[Submission] | Rejected:
+def _composed(device: Connection, order: Order, now: int) -> list[Submission] | Rejected:
     """Return what is submitted for an order: one message, or the parts of a long one."""
     source = device.config.get("source") or order.sender.phone
     if not order.text.strip():
@@ -301,13 +304,13 @@ def _composed(device: Connection, order: Order) -> list[Submission] | Rejected:
     if not source:
         return Rejected(Refusal.UNAUTHORIZED, "the line has neither a phone nor a source to send from")
     try:
-        return _checked(_submissions(device, order, source))
+        return _checked(_submissions(device, order, source, now))
     except ValueError:
         # The library's own words may quote the text.
         return Rejected(Refusal.BAD_CONTENT, "the text or an address has characters or a length that SMPP cannot carry")
 
 
-def _submissions(device: Connection, order: Order, source: str) -> list[Submission]:
+def _submissions(device: Connection, order: Order, source: str, now: int) -> list[Submission]:
     config, default = device.config, _alphabet(device)
     alphabet = alphabet_of(order.text, default)
     whole = Submission(
@@ -316,6 +319,7 @@ def _submissions(device: Connection, order: Order, source: str) -> list[Submissi
         alphabet=alphabet,
         default=default,
         text=order.text,
+        valid_until=None if order.valid_until is None else min(order.valid_until, now + _LONGEST_KEPT_MS),
     )
     if fits_alone(order.text, alphabet):
         return [whole]

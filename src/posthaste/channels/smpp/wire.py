@@ -7,6 +7,7 @@ commands, statuses and parameters are those of SMPP 3.4, chapter 5.
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
 from typing import Final
 
 from aiosmpplib.protocol import (  # type: ignore[import-untyped]
@@ -41,6 +42,7 @@ RECEIPTED_ID, NETWORK_ERROR, PAYLOAD, STATE = 0x001E, 0x0423, 0x0424, 0x0427
 SAR_REFERENCE, SAR_TOTAL, SAR_NUMBER = 0x020C, 0x020E, 0x020F
 
 _WITH_HEADER = 0x40
+_EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 
 
 @dataclass(frozen=True, slots=True)
@@ -96,6 +98,7 @@ class Submission:
     is_payload: bool = False
     part: bytes = b""
     place: Place | None = None
+    valid_until: int | None = None
 
 
 class MalformedError(Exception):
@@ -188,6 +191,7 @@ def write_submission(sub: Submission) -> SmppMessage:
         "destination": _written(sub.destination),
         "registered_delivery": 1,
         "encoding": WIDE if sub.alphabet == WIDE else None,
+        "validity_period": None if sub.valid_until is None else _EPOCH + timedelta(milliseconds=sub.valid_until),
     }
     if sub.place is not None:
         message = SubmitSm(short_message="part", esm_class=_WITH_HEADER, auto_message_payload=False, **common)

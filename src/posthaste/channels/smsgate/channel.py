@@ -75,6 +75,7 @@ class SmsGate:
             Field("phoneId", "the phone to send with, where one account has several"),
             Field("region", "the country of the SIM, such as US, for senders whose numbers come without it", default="US"),
         ),
+        told_by=("url", "username", "phoneId", "simNumber"),
         # A request that was cut off is in the app's queue within moments, or never; this leaves room for a tunnel that
         # holds it back. What is in the queue may wait for reception much longer, but then it is found there.
         pace=Pace(arrival_ms=120_000),
@@ -247,6 +248,8 @@ def _sending(device: Connection, order: Order) -> Request:
     }
     if _sim(device):
         body["simNumber"] = _sim(device)
+    if order.valid_until is not None:
+        body["validUntil"] = wire.time_text(order.valid_until)
     # Ours is E.164 already; the phone's own idea of what is a number is as old as its app.
     return Request("POST", "/messages", body, {"skipPhoneValidation": "true"})
 

@@ -49,6 +49,7 @@ _INBOUND_PAGES = 20
 _OVERLAP_MS = 10 * 60_000
 _RECEIPTS_A_POLL = 50
 _CROWDED_RETRY_MS = 1_000
+_LONGEST_WAIT_S = 36_000
 _REDIRECTS = 2
 
 T = TypeVar("T")
@@ -90,6 +91,7 @@ class Twilio:
             Field("number", "the Twilio number, as +16285550123: its replies are led to Posthaste, and polled when one was lost"),
             Field("baseUrl", "the address of Twilio's API, if another region's", Form.URL, default="https://api.twilio.com"),
         ),
+        told_by=("accountSid", "messagingServiceSid", "number"),
         # Twilio queues for each sender at the rate that its carriers allow, so that nothing is to be paced here. It makes the
         # message while it answers, within a second or so; a request that we gave up after 45 s may lie in the network for
         # about two minutes more before the system drops it. Attachments are fetched afterwards.
@@ -126,7 +128,8 @@ class Twilio:
 
     async def send(self, device: Connection, order: Order) -> Outcome:
         """Make the one request that sends."""
-        match await self._exchange(device, _Request("POST", "/Messages.json", _fields(device, order)), self._sends):
+        fields = _fields(device, order, self._now_ms())
+        match await self._exchange(device, _Request("POST", "/Messages.json", fields), self._sends):
             case NeverLeft(why, is_crowded=True):
                 return Deferred(why, _CROWDED_RETRY_MS)
             case NeverLeft(why):
@@ -308,15 +311,22 @@ class Twilio:
         )
 
 
-def _fields(device: Connection, order: Order) -> list[tuple[str, str]]:
+def _fields(device: Connection, order: Order, now: int) -> list[tuple[str, str]]:
     sender = ("MessagingServiceSid", pool_of(device)) if pool_of(device) else ("From", order.sender.phone or "")
     fields = [("To", order.address), sender]
     if order.text.strip():
         fields.append(("Body", order.text))
     fields += [("MediaUrl", file.url) for file in order.files]
+    if order.valid_until is not None:
+        fields.append(("ValidityPeriod", str(_seconds_left(order.valid_until, now))))
     if is_public(device.hook_url):
         fields.append(("StatusCallback", f"{device.hook_url}?{urlencode({_MARKER: order.marker})}"))
     return fields
+
+
+def _seconds_left(until: int, now: int) -> int:
+    """Return how long a message may wait in Twilio's queue, within the bounds that Twilio has for that."""
+    return max(1, min((until - now) // 1000, _LONGEST_WAIT_S))
 
 
 def _next_url(device: Connection, url: str, answer: Answer) -> str:

@@ -86,6 +86,7 @@ REASONS: Mapping[int, tuple[Refusal, str]] = {
     30008: (_OTHER, "the carrier did not say why"),
     30032: (_SENDER, "the toll-free number is not verified"),
     30034: (_SENDER, "the number is not registered for business texts (A2P 10DLC)"),
+    30036: (_OTHER, "its time was over before Twilio could send it"),
 }
 _ACCOUNT = frozenset({10001, 20003, 20005, 20006, 20404, 30002})
 _CROWDED = frozenset({14107, 20429, 21611})

@@ -28,7 +28,7 @@ function onSubmit(session, pdu) {
     destination: pdu.destination_addr, destTon: pdu.dest_addr_ton, destNpi: pdu.dest_addr_npi,
     text: carried.message.toString(), header: partOf(carried),
     coding: pdu.data_coding, esmClass: pdu.esm_class, registered: pdu.registered_delivery,
-    isPayload: Boolean(pdu.message_payload),
+    isPayload: Boolean(pdu.message_payload), validUntil: pdu.validity_period || null,
   });
   const answer = answers.length ? answers.shift() : { id: String(++taken) };
   if (answer === 'silence') return;
