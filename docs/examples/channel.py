@@ -55,6 +55,7 @@ class Example:
             Field("url", "the address of the gateway", Form.URL, is_needed=True),
             Field("token", "the token that it gives out", is_needed=True, is_secret=True),
         ),
+        told_by=("url",),
         pace=Pace(gap_ms=0, contact_gap_ms=0, max_in_flight=8, arrival_ms=60_000),
     )
 

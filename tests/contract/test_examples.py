@@ -56,6 +56,8 @@ async def prepare(it: House, given: Mapping[str, Any]) -> dict[str, str]:
     names = {"$workspace": it.workspace.id}
     if "line" in given:
         await it.add_line("imessage", **given["line"])
+    if "added" in given:
+        await it.client.post("/api/lines", json=given["added"], headers=it.auth)
     if it.lines:
         names["$line"] = it.lines[0].line.id
     for body in given.get("earlier", []):

@@ -68,6 +68,7 @@ def test_a_real_line_has_a_workspace_of_its_own(server: Server) -> None:
     workspace = said("workspaces", "create", "Acme", "--timezone", "America/New_York", *folder)
     assert workspace in said("workspaces", "list", *folder)
     line = said("lines", "add", *folder, *mac, "--workspace", "Acme", "--new-per-day", "7", "--device-gap-ms", "1500")
+    assert f"Line {line} is on this device already" in refused("lines", "add", *folder, *mac, "--workspace", "Acme")
     key = said("keys", "create", *folder, "--workspace", workspace)
     [shown] = server.call("GET", "/api/lines/by-user", key=key).json()["lines"]
     assert (shown["_id"], shown["phone"], shown["timezone"]) == (line, "+16285550123", "America/New_York")
@@ -92,10 +93,10 @@ def test_a_line_is_deleted_beside_the_server(server: Server) -> None:
     folder = ("--data", server.folder)
     workspace = said("workspaces", "create", "Deleting", *folder)
     key = said("keys", "create", *folder, "--workspace", workspace)
-    where = ("--workspace", workspace, "--url", f"http://127.0.0.1:{free_port()}", "--password", "x")
-    old = said("lines", "add", *folder, *where, "--phone", "+16285550131")
+    where = ("--workspace", workspace, "--password", "x", "--url")
+    old = said("lines", "add", *folder, *where, f"http://127.0.0.1:{free_port()}", "--phone", "+16285550131")
     waiting = server.call("POST", "/api/messages", {"message": "Hi", "recipientPhone": "+12025550131"}, key).json()["message"]
-    other = said("lines", "add", *folder, *where, "--phone", "+16285550132")
+    other = said("lines", "add", *folder, *where, f"http://127.0.0.1:{free_port()}", "--phone", "+16285550132")
     assert said("lines", "delete", old, *folder) == f"deleted {old}"
     assert old not in said("lines", "list", *folder)
     assert "there is no line" in refused("lines", "delete", old, *folder)

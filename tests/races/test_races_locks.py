@@ -10,8 +10,10 @@ from stock import stock
 from posthaste.actions.accept import Acceptance
 from posthaste.actions.claim import Claimed, claim
 from posthaste.actions.hand import Handing, hand
+from posthaste.actions.lines import NewLine, add_line
 from posthaste.actions.rescue import rescue
 from posthaste.actions.show import message_view
+from posthaste.channels.bluebubbles.channel import BlueBubbles
 from posthaste.core.messages import Sending
 from posthaste.settings import Settings
 from posthaste.store import devices
@@ -37,6 +39,19 @@ def test_a_hand_over_that_waited_for_its_device_sees_that_the_attempt_was_rescue
             taken_over = await other
             assert taken_over, "the other worker has the message now"
             assert await late == [False]
+
+    asyncio.run(main())
+
+
+def test_of_lines_that_are_added_on_one_mac_at_once_one_makes_its_device(postgres_url: str) -> None:
+    mac = {"url": "http://mac.local:1234"}
+    new = NewLine(channel="bluebubbles", message_type="imessage", kind=BlueBubbles.kind, config=mac, phone="+16285550123", **mac)
+
+    async def main() -> None:
+        async with stock(postgres_url, SETTINGS, devices=0, stores=2) as made:
+            adding = [store.write(add_line, SETTINGS, made.workspace.id, new) for store in made.stores for _ in range(4)]
+            done = await asyncio.gather(*adding, return_exceptions=True)
+            assert sorted(type(one).__name__ for one in done) == ["Conflict"] * 7 + ["LineView"]
 
     asyncio.run(main())
 

@@ -11,7 +11,7 @@ from posthaste.actions.ready import look_again
 from posthaste.actions.seals import Sealer
 from posthaste.actions.show import LineView, line_view
 from posthaste.core.channels import DEFAULT_PACE, Kind, Pace, Setup
-from posthaste.core.errors import NotFound, Refused
+from posthaste.core.errors import Conflict, NotFound, Refused
 from posthaste.core.lines import Device, Line
 from posthaste.core.row import replace
 from posthaste.core.windows import day_start_after, zone_named
@@ -27,11 +27,12 @@ from posthaste.store.transaction import Transaction
 class NewLine:
     """What a line is made of; None stands for the default of the channel's pace or the settings.
 
-    `device_id` shares a device that is there; `secret` is sealed.
+    `device_id` shares a device that is there; `secret` is sealed. Without a `kind` nothing tells whether its device is there.
     """
 
     channel: str
     message_type: str
+    kind: Kind | None = None
     url: str = ""
     secret: str = ""
     config: Mapping[str, str] = field(default_factory=dict)
@@ -82,6 +83,7 @@ class LineChange:
 
 def add_line(tx: Transaction, settings: Settings, workspace_id: str, new: NewLine) -> LineView:
     """Add a line and, unless it shares one, its device, which is down until its first ping."""
+    workspaces.make_alone(tx)
     workspace = workspaces.find(tx, workspace_id)
     if workspace is None:
         raise NotFound(f"There is no workspace {workspace_id}", code="WORKSPACE_NOT_FOUND")
@@ -111,7 +113,30 @@ def _is_in_use(tx: Transaction, device_id: str) -> bool:
     return any(line.deleted_at is None for line in table.of_devices(tx, [device_id]))
 
 
+def _refuse_twin(tx: Transaction, workspace_id: str, kind: Kind, config: Mapping[str, str]) -> None:
+    """Refuse a second device for one thing: its limits would hold twice, and what people write would come in twice.
+
+    Whoever makes devices does it alone, so that of two who add one at once, one is told.
+    """
+    meant = kind.device_meant(config)
+    for other in devices.in_use(tx) if meant else ():
+        if (other.workspace_id, other.channel) == (workspace_id, kind.name) and kind.device_meant(_config(other)) == meant:
+            line_id = next(line.id for line in table.of_devices(tx, [other.device_id]) if line.deleted_at is None)
+            raise Conflict(
+                f"Line {line_id} is on this device already (the same {', '.join(kind.told_by)}): to share it, its gap and limits "
+                f"included, add a line with deviceId {other.device_id} and without the fields of its channel",
+                code="DEVICE_EXISTS",
+                extra={"lineId": line_id, "deviceId": other.device_id},
+            )
+
+
+def _config(access: Access) -> dict[str, str]:
+    return {"url": access.url, **access.config}
+
+
 def _add_device(tx: Transaction, settings: Settings, workspace: Workspace, new: NewLine) -> Device:
+    if new.kind is not None:
+        _refuse_twin(tx, workspace.id, new.kind, new.config)
     device = Device(
         id=tx.new_id(),
         workspace_id=workspace.id,
@@ -187,6 +212,8 @@ def channel_of(tx: Transaction, workspace_id: str, line_id: str) -> str:
 
 def change_line(tx: Transaction, workspace_id: str, line_id: str, change: LineChange) -> LineView:
     """Change a line. A raised cap or a shortened gap lets go at once what it held."""
+    if change.resetting is not None:
+        workspaces.make_alone(tx)
     device_id = own_line(tx, workspace_id, line_id).device_id
     device = devices.lock(tx, [device_id])[device_id]
     line = own_line(tx, workspace_id, line_id)
@@ -228,9 +255,11 @@ def _changed(line: Line, change: LineChange, now: int) -> Line:
 
 def _reset(tx: Transaction, device_id: str, resetting: Resetting) -> None:
     """Reach a device in another way from now on, and ping it at once."""
-    access, sealer = devices.access(tx, [device_id])[device_id], resetting.sealer
-    kept = Setup({"url": access.url, **access.config}, sealer.open(access.secret))
-    setup = resetting.kind.changed(kept, resetting.given)
+    access, kind, sealer = devices.access(tx, [device_id])[device_id], resetting.kind, resetting.sealer
+    kept = Setup(_config(access), sealer.open(access.secret))
+    setup = kind.changed(kept, resetting.given)
+    if kind.device_meant(setup.config) != kind.device_meant(kept.config):
+        _refuse_twin(tx, access.workspace_id, kind, setup.config)
     url = setup.config.get("url", "")
     devices.save_access(tx, changed(access, url=url, secret=sealer.seal(setup.secrets), config=setup.config))
     _announce(tx, device_id)

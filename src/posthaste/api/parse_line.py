@@ -77,6 +77,7 @@ def parse_new_line(fields: Fields, workspace: Workspace, setting: Setting) -> Ne
     return NewLine(
         channel=kind.name,
         message_type=message_type,
+        kind=kind,
         url=setup.config.get("url", "") if setup else "",
         secret=setting.sealer.seal(setup.secrets) if setup else "",
         config=setup.config if setup else {},

@@ -75,18 +75,28 @@ DEFAULT_PACE = Pace()
 
 @dataclass(frozen=True, slots=True)
 class Kind:
-    """One channel; `title` names it in words, `check` refuses settings that do not fit together or say nothing sensible."""
+    """One channel; `title` names it in words, `check` refuses settings that do not fit together or say nothing sensible.
+
+    `told_by` are the fields that together tell one device from another, none of them secret; where the first is not given,
+    or there are none, nobody can tell.
+    """
 
     name: str
     title: str
     message_type: MessageType
     promises: Promises
     fields: tuple[Field, ...]
+    told_by: tuple[str, ...] = ()
     pace: Pace = DEFAULT_PACE
     check: "Callable[[Setup], None] | None" = None
 
     def field_names(self) -> tuple[str, ...]:
         return tuple(field.name for field in self.fields)
+
+    def device_meant(self, config: Mapping[str, str]) -> tuple[str, ...]:
+        """Return what tells the device of these settings, the same in whichever way it is written; nothing if nobody can tell."""
+        told = {field.name: _plain(field, config.get(field.name) or field.default) for field in self.fields}
+        return tuple(told[name] for name in self.told_by) if self.told_by and told[self.told_by[0]] else ()
 
     def setup_from(self, given: Mapping[str, str | None]) -> "Setup":
         """Return the settings of a line from what was given, or refuse it, naming the field; a secret is never shown."""
@@ -113,6 +123,7 @@ class Setup:
 
 
 _DIGITS = 9
+_USUAL_PORTS = {"http": 80, "https": 443}
 _PHONE = re.compile(r"\+[1-9][0-9]{6,14}")
 _FLAGS = {"true": "true", "false": "false", "yes": "true", "no": "false", "on": "true", "off": "false", "1": "true", "0": "false"}
 
@@ -139,6 +150,15 @@ def _value(kind: Kind, field: Field, given: str | None) -> str:
             return _FLAGS[value.lower()]
         case _:
             return value
+
+
+def _plain(field: Field, value: str) -> str:
+    """Write what means the same in one way: capitals, and in addresses the usual port and a slash at the end."""
+    if field.form is not Form.URL or not value:
+        return value.lower()
+    parts = urlsplit(value)
+    port = parts.port or _USUAL_PORTS[parts.scheme]
+    return f"{parts.scheme}://{parts.hostname}:{port}{parts.path.rstrip('/')}"
 
 
 def _url(name: str, value: str) -> str:

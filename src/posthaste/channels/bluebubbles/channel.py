@@ -82,6 +82,7 @@ class BlueBubbles:
             Field("url", "the address of the BlueBubbles server", Form.URL, is_needed=True),
             Field("password", "the password of the BlueBubbles server", is_needed=True, is_secret=True),
         ),
+        told_by=("url",),
         pace=Pace(files_arrival_ms=_FILES_ARRIVAL_MS),
     )
 

@@ -101,6 +101,7 @@ class Mail:
             Field("dkimSelector", "the name under which the public key stands in the domain's DNS"),
             Field("dkimPrivateKey", "the private RSA key, as PEM", Form.LONG_TEXT, is_secret=True),
         ),
+        told_by=("imapHost", "imapUsername", "imapFolder"),
         # A server that has the whole mail takes or refuses it within five minutes, whatever becomes of us meanwhile.
         pace=Pace(gap_ms=0, contact_gap_ms=0, max_in_flight=4, arrival_ms=_ARRIVAL_MS, files_arrival_ms=_ARRIVAL_MS),
     )

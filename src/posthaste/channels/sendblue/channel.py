@@ -80,6 +80,7 @@ class Sendblue:
             Field("webhookSecret", "the secret that webhooks have to carry (sb-signing-secret)", is_secret=True),
             Field("baseUrl", "where the API is", Form.URL, default=_BASE_URL),
         ),
+        told_by=("apiKeyId", "baseUrl", "fromNumber"),
     )
 
     def __init__(
@@ -106,8 +107,7 @@ class Sendblue:
 
     async def send(self, device: Connection, order: Order) -> Outcome:
         """Make the one request that sends."""
-        objection = _objection(order)
-        if objection is not None:
+        if objection := _objection(order):
             return objection
         request = _Request("POST", "/api/send-message", _sending(device, order))
         match await self._exchange(device, request, self._sends):
