@@ -13,7 +13,19 @@ from posthaste.channels.smpp.ids import DECIMAL, HEXADECIMAL, Receipts
 from posthaste.channels.smpp.inbound import LongTexts, Repeats
 from posthaste.channels.smpp.meaning import Report, address_of, source_of
 from posthaste.channels.smpp.taking import Taking
-from posthaste.channels.smpp.text import GSM, WIDE, Place, alphabet_of, decoded, encoded, fits_alone, parts_of, unwrapped
+from posthaste.channels.smpp.text import (
+    ASCII,
+    GSM,
+    LATIN,
+    WIDE,
+    Place,
+    alphabet_of,
+    decoded,
+    encoded,
+    fits_alone,
+    parts_of,
+    unwrapped,
+)
 from posthaste.channels.smpp.wire import Delivery, Party, Pdu
 from posthaste.core.segments import Alphabet, segments_of
 from posthaste.core.signals import Inbound, Receipt
@@ -33,6 +45,14 @@ def test_a_text_is_cut_as_it_was_counted_and_reads_as_it_was(text: str) -> None:
         assert len(parts) == counted.count
     coding = 8 if alphabet == WIDE else 0
     assert "".join(decoded(part, coding, GSM) for part in parts) == text
+
+
+@pytest.mark.parametrize("alphabet", [LATIN, ASCII])
+def test_a_text_in_another_alphabet_of_the_carriers_is_cut_by_its_bytes(alphabet: str) -> None:
+    assert alphabet_of("a" * 141, alphabet) == alphabet
+    assert fits_alone("a" * 140, alphabet)
+    assert not fits_alone("a" * 141, alphabet)
+    assert [len(part) for part in parts_of("a" * 269, alphabet)] == [134, 134, 1]
 
 
 @given(octets=EVERYTHING, coding=st.integers(0, 255), esm_class=st.integers(0, 255))

@@ -108,7 +108,12 @@ class Smpp:
                 default=_PAYLOAD,
                 choices=(_PAYLOAD, _SEGMENTS),
             ),
-            Field("defaultEncoding", "the carrier's default alphabet", default=GSM, choices=(GSM, LATIN, ASCII)),
+            Field(
+                "defaultEncoding",
+                "the carrier's default alphabet; in latin_1 and ascii an SMS has 140 characters, not 160",
+                default=GSM,
+                choices=(GSM, LATIN, ASCII),
+            ),
             Field("throughput", "messages a second that the carrier allows; 0: no limit of ours", Form.NUMBER, default="0"),
         ),
         told_by=("host", "port", "systemId", "source"),
