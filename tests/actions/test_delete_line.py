@@ -77,6 +77,7 @@ def test_what_the_caller_placed_is_cancelled_and_says_why(any_house: House) -> N
     delete(any_house, old)
     message = any_house.view(asked).message
     assert (message.status, message.code) == ("cancelled", LINE_DELETED)
+    assert message.error_message == "the line on which it waited was deleted"
     told = any_house.story(asked)[-1]
     assert (told.code, told.facts["code"]) == ("cancelled", LINE_DELETED)
     assert told.says == "Cancelled before it was handed over: the line on which it waited was deleted."

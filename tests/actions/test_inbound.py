@@ -74,8 +74,10 @@ def test_a_word_that_opts_out_cancels_what_waits_and_blocks_what_comes(house: Ho
     line = house.add_line()
     waiting = house.send(scheduled_at=NOON + HOUR)
     house.receive(line.device_id, wrote(text))
-    assert (house.status(waiting), house.view(waiting).message.code) == ("cancelled", "OPTED_OUT")
-    assert house.story(waiting)[-1].says.endswith(": the person replied with a word that opts out.")
+    ended = house.view(waiting).message
+    why = "the person replied with a word that opts out"
+    assert (ended.status, ended.code, ended.error_message) == ("cancelled", "OPTED_OUT", why)
+    assert house.story(waiting)[-1].says.endswith(f": {why}.")
     later = house.send(text="One more thing")
     assert (house.status(later), house.view(later).message.code) == ("blocked", "DO_NOT_CONTACT")
     assert house.claim() == []

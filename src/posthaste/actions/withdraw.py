@@ -32,7 +32,7 @@ def withdraw(
 ) -> list[str]:
     """End what waits for a lead, or for any of the addresses; return the ids of the messages that were ended.
 
-    `why` is told in their stories. `also_lock` are devices that the caller needs locked with the others.
+    `why` is told in their stories, and with a `code` by the messages. `also_lock` are devices that the caller needs locked, too.
     """
     seen = waiting.open_for(tx, workspace_id, lead_id, addresses)
     return withdraw_messages(tx, workspace_id, seen, step=step, code=code, why=why, also_lock=also_lock)
@@ -61,7 +61,7 @@ def withdraw_messages(
 
 
 def _end(tx: Transaction, ending: Sequence[Message], step: Step, code: str | None, why: str | None) -> None:
-    messages.save_steps(tx, [_ended(one, step, code, tx.now) for one in ending])
+    messages.save_steps(tx, [_ended(one, step, code, why, tx.now) for one in ending])
     entry = Code.BLOCKED if step == Step.BLOCK else Code.CANCELLED
     facts = {"code": code, "why": why}
     timeline.add(tx, [NewEntry(one.workspace_id, one.id, entry, facts) for one in ending])
@@ -69,7 +69,9 @@ def _end(tx: Transaction, ending: Sequence[Message], step: Step, code: str | Non
         tx.wake(f"message:{one.id}")
 
 
-def _ended(message: Message, step: Step, code: str | None, now: int) -> Message:
+def _ended(message: Message, step: Step, code: str | None, why: str | None, now: int) -> Message:
     if step == Step.BLOCK:
         return dropped(message, step, code or "", now)
-    return replace(message, status=advance(message.status, step), code=code, updated_at=now)
+    # Whoever cancels knows why: there is neither a code nor a sentence then.
+    told = None if code is None else why
+    return replace(message, status=advance(message.status, step), code=code, error_message=told, updated_at=now)
