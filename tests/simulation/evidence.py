@@ -6,7 +6,7 @@ system's word for what the phones know better.
 
 import re
 from collections import defaultdict
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -35,7 +35,11 @@ def mark_of(text: str) -> str:
 
 @dataclass(frozen=True, slots=True)
 class Evidence:
-    """Everything that the judgement may look at; what is grouped by mark is about one text."""
+    """Everything that the judgement may look at; what is grouped by mark is about one text.
+
+    `sends` are the requests that left, in order, by the attempt that each was made for; `unwritten` are those of which nobody had
+    written down before that they may leave.
+    """
 
     town: "Town"
     now: int
@@ -45,7 +49,8 @@ class Evidence:
     timelines: Mapping[str, list[Entry]]
     on_phones: Mapping[str, list[Received]]
     guids: frozenset[str]
-    sends: Mapping[str, Sent]
+    sends: Mapping[str, list[Sent]]
+    unwritten: list[Sent]
     keys: Mapping[str, str]
     late_devices: list[str]
     in_flight: Mapping[str, tuple[int, int]]
@@ -60,9 +65,13 @@ class Evidence:
     def all_attempts(self) -> list[Attempt]:
         return [one for of_message in self.attempts.values() for one in of_message]
 
-    def arrived_on_phone(self, attempt: Attempt) -> bool:
-        sent = self.sends.get(attempt.marker)
-        return sent is not None and sent.guid in self.guids
+    def arrived(self, attempt: Attempt) -> Sent | None:
+        """Return the request of an attempt that put its text on a phone."""
+        return next((sent for sent in self.sends.get(attempt.id, ()) if sent.guid in self.guids), None)
+
+    def knows_repeats(self, attempt: Attempt) -> bool:
+        """Tell whether the device of an attempt refuses a text that it has already: an Android phone does, a Mac does not."""
+        return not self.town.plan.devices[self.town.device_ids.index(attempt.device_id)].is_mac
 
 
 async def gather(town: "Town") -> Evidence:
@@ -76,20 +85,43 @@ async def gather(town: "Town") -> Evidence:
 def _read(tx: Transaction, town: "Town", on_phones: Mapping[str, list[Received]]) -> Evidence:
     ids = [row[0] for row in tx.rows("SELECT id FROM messages WHERE direction = 'sent' ORDER BY id")]
     replies = [row[0] for row in tx.rows("SELECT id FROM messages WHERE direction = 'received' ORDER BY id")]
+    of_messages = {one: attempts.of_message(tx, one) for one in ids}
+    sends, unwritten = _matched(town.network.sends, [one for each in of_messages.values() for one in each])
     return Evidence(
         town=town,
         now=tx.now,
         views={one: message_view(tx, town.workspace_id, one) for one in ids},
         replies=messages.by_ids(tx, replies),
-        attempts={one: attempts.of_message(tx, one) for one in ids},
+        attempts=of_messages,
         timelines={one: timeline_of(tx, town.workspace_id, one) for one in ids},
         on_phones=on_phones,
         guids=frozenset(one.guid for of_mark in on_phones.values() for one in of_mark),
-        sends={sent.marker: sent for sent in town.network.sends},
+        sends=sends,
+        unwritten=unwritten,
         keys=dict(tx.rows("SELECT key, message_id FROM idempotency_keys ORDER BY key")),
         late_devices=late_devices(tx),
         in_flight=_in_flight(tx),
     )
+
+
+def _matched(sends: Iterable[Sent], every: Iterable[Attempt]) -> tuple[dict[str, list[Sent]], list[Sent]]:
+    """Give each request to the attempt that was written down last before it left."""
+    written: dict[str, list[Attempt]] = defaultdict(list)
+    for attempt in every:
+        written[attempt.marker].append(attempt)
+        written[attempt.message_id].append(attempt)
+    found: dict[str, list[Sent]] = defaultdict(list)
+    unwritten = []
+    for sent in sends:
+        # What goes by its message has the place of an address behind that.
+        named = written.get(sent.marker) or written.get(sent.marker.partition("-")[0], [])
+        before = [one for one in named if one.handed_at is not None and one.handed_at <= sent.left_at]
+        last = max(before, key=lambda one: (one.handed_at or 0, one.id), default=None)
+        if last is None or last.device_id != sent.device_id:
+            unwritten.append(sent)
+        else:
+            found[last.id].append(sent)
+    return found, unwritten
 
 
 def _in_flight(tx: Transaction) -> dict[str, tuple[int, int]]:

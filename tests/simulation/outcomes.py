@@ -29,6 +29,8 @@ def judge_outcomes(evidence: Evidence) -> Iterator[str]:
     yield from _cancelled_stays(evidence)
     yield from _one_key_one_message(evidence)
     yield from _guarded(evidence)
+    for sent in evidence.unwritten:
+        yield f"{sent.text!r} left for {sent.device_id} at {sent.left_at} without having been written down as handed over"
 
 
 def _nothing_lost(evidence: Evidence) -> Iterator[str]:
@@ -75,17 +77,14 @@ def _tells_the_end(evidence: Evidence, view: MessageView) -> Iterator[str]:
 
 
 def _one_hand_over(evidence: Evidence, view: MessageView) -> Iterator[str]:
-    """Only the last hand-over may have put anything on a phone, and only one at a time is open."""
+    """Only one hand-over at a time is open; only the last may have put anything on a phone, unless a repeat is known as one."""
     handed = [one for one in evidence.attempts[view.message.id] if one.handed_at is not None]
     for earlier, later in itertools.pairwise(handed):
         assert later.handed_at is not None
-        if evidence.arrived_on_phone(earlier):
+        if evidence.arrived(earlier) and not (evidence.knows_repeats(earlier) and earlier.address == later.address):
             yield f"{_name(view)} was handed over again although attempt {earlier.number} had put it on the phone"
         if earlier.finished_at is not None and earlier.finished_at > later.claimed_at:
             yield f"{_name(view)}: attempt {later.number} began before attempt {earlier.number} had ended"
-    for attempt in evidence.attempts[view.message.id]:
-        if attempt.handed_at is None and attempt.marker in evidence.sends:
-            yield f"{_name(view)}: attempt {attempt.number} was sent without having been written down as handed over"
 
 
 def _unknown_for_a_reason(evidence: Evidence, view: MessageView) -> Iterator[str]:
@@ -143,7 +142,9 @@ def _guarded(evidence: Evidence) -> Iterator[str]:
         return  # The keys were swept meanwhile.
     keyed = set(evidence.keys.values())
     for mark, views in evidence.by_mark.items():
-        ordered = sorted(views, key=lambda view: view.message.created_at)
+        # What takes the place of another is nobody's request.
+        asked = [view for view in views if view.message.fallback_of is None]
+        ordered = sorted(asked, key=lambda view: view.message.created_at)
         for first, second in itertools.pairwise(ordered):
             is_soon = second.message.created_at - first.message.created_at < _DOUBLE_SEND_MS
             # Another request may have given the person a better first address meanwhile.

@@ -9,10 +9,12 @@ from random import Random
 from typing import Any
 
 from posthaste.core.windows import zone_named
+from posthaste.core.workspaces import NO_FALLBACK, Fallback
 from posthaste.sandbox.numbers import scripted_numbers
 from posthaste.settings import DAY_MS, Settings
 
 from .faults import CALM, Weather
+from .web import PAGES, WEB
 
 #: Moments near which clocks change or days begin somewhere.
 _MOMENTS = (
@@ -31,18 +33,25 @@ _HOURS = (("09:00", "17:00"), ("22:00", "06:00"), ("00:00", "00:01"), ("02:30", 
 
 
 @dataclass(frozen=True, slots=True)
-class MacPlan:
+class DevicePlan:
+    """A Mac, or an Android phone (`channel` is smsgate), which alone has no use for the fields of a Mac."""
+
+    channel: str
     phone: str
-    private_api: bool
-    macos: str
     gap_ms: int
-    check_gap_ms: int
     arrival_ms: int
+    private_api: bool = False
+    macos: str = ""
+    check_gap_ms: int = 0
+
+    @property
+    def is_mac(self) -> bool:
+        return self.channel == "bluebubbles"
 
 
 @dataclass(frozen=True, slots=True)
 class LinePlan:
-    mac: int
+    device: int
     phone: str
     timezone: str
     messages_per_day: int
@@ -77,14 +86,18 @@ class Event:
 
 @dataclass(frozen=True, slots=True)
 class Plan:
+    """One seed; `is_heard`: Android phones can report to us, else their news come by polling alone."""
+
     seed: int
     began_at: int
     workers: int
     steady_for_ms: int
     settings: Settings
     weather: Weather
-    macs: list[MacPlan]
+    devices: list[DevicePlan]
     lines: list[LinePlan]
+    fallback: Fallback
+    is_heard: bool
     requests: list[Request]
     events: list[Event]
     restart_ms: tuple[int, ...] = field(default=(0, 50, 1_000, 20_000, 200_000, HOUR_MS))
@@ -93,12 +106,15 @@ class Plan:
 
 def make_plan(seed: int) -> Plan:
     dice = Random(f"{seed}/plan")
-    macs = [_mac(dice, number) for number in range(dice.choice((1, 1, 1, 2, 2, 3)))]
-    lines = [_line(dice, mac, number) for mac in range(len(macs)) for number in range(dice.choice((1, 1, 2)))]
+    devices = [_mac(dice, number) for number in range(dice.choice((1, 1, 1, 2, 2, 3)))]
+    lines = [_line(dice, mac, number) for mac in range(len(devices)) for number in range(dice.choice((1, 1, 2)))]
+    if dice.random() < 0.6:
+        lines.append(_line(dice, len(devices), 0))
+        devices.append(_android(dice, lines[-1].phone))
     moment = datetime.fromisoformat(dice.choice(_MOMENTS)).replace(tzinfo=UTC)
     began_at = int(moment.timestamp() * 1000) + dice.choice((0, dice.randrange(0, 600_000), -dice.randrange(0, 8 * HOUR_MS)))
-    requests = _requests(dice, began_at, lines)
-    events = _events(dice, macs, lines)
+    requests = _requests(dice, began_at, devices, lines)
+    events = _events(dice, devices, lines)
     return Plan(
         seed=seed,
         began_at=began_at,
@@ -106,8 +122,10 @@ def make_plan(seed: int) -> Plan:
         steady_for_ms=200_000 if dice.random() < 0.02 else 0,
         settings=_settings(dice),
         weather=_weather(dice),
-        macs=macs,
+        devices=devices,
         lines=lines,
+        fallback=_fallback(dice, devices),
+        is_heard=dice.random() < 0.7,
         requests=requests,
         events=events,
     )
@@ -156,9 +174,17 @@ def _weather(dice: Random) -> Weather:
     )
 
 
-def _mac(dice: Random, number: int) -> MacPlan:
+def _fallback(dice: Random, devices: list[DevicePlan]) -> Fallback:
+    """Draw whether what cannot go as an iMessage goes as an SMS; the line is known once it is made."""
+    if devices[-1].is_mac:
+        return NO_FALLBACK
+    return Fallback(is_enabled=dice.random() < 0.85, send_on_failed=dice.random() < 0.4)
+
+
+def _mac(dice: Random, number: int) -> DevicePlan:
     has_private_api = dice.random() < 0.7
-    return MacPlan(
+    return DevicePlan(
+        channel="bluebubbles",
         phone=f"+1646223092{number}",
         private_api=has_private_api,
         macos=dice.choice(("15.6", "26.1")) if has_private_api or dice.random() < 0.03 else "15.6",
@@ -168,10 +194,14 @@ def _mac(dice: Random, number: int) -> MacPlan:
     )
 
 
-def _line(dice: Random, mac: int, number: int) -> LinePlan:
+def _android(dice: Random, phone: str) -> DevicePlan:
+    return DevicePlan("smsgate", phone, gap_ms=dice.choice((0, 0, 30_000)), arrival_ms=dice.choice((10_000, 120_000)))
+
+
+def _line(dice: Random, device: int, number: int) -> LinePlan:
     return LinePlan(
-        mac=mac,
-        phone=f"+1646223092{mac}" if number == 0 else f"+1646223{mac}{number}55",
+        device=device,
+        phone=f"+1646223092{device}" if number == 0 else f"+1646223{device}{number}55",
         timezone=dice.choice(ZONES),
         messages_per_day=dice.choice((3, 5, 100, 100)),
         new_per_day=dice.choice((1, 3, 100, 100)),
@@ -180,7 +210,7 @@ def _line(dice: Random, mac: int, number: int) -> LinePlan:
     )
 
 
-def _requests(dice: Random, began_at: int, lines: list[LinePlan]) -> list[Request]:
+def _requests(dice: Random, began_at: int, devices: list[DevicePlan], lines: list[LinePlan]) -> list[Request]:
     numbers = scripted_numbers()[:24]
     people = [dice.choice(numbers)[0] for _ in range(5)] + ["+12025550143", "+442079460123", "friend@example.com"]
     requests: list[Request] = []
@@ -188,7 +218,7 @@ def _requests(dice: Random, began_at: int, lines: list[LinePlan]) -> list[Reques
         if requests and dice.random() < 0.25:
             requests.append(_again(dice, number, dice.choice(requests)))
         else:
-            requests.append(_request(dice, number, began_at, people, lines))
+            requests.append(_request(dice, number, began_at, people, devices, lines))
     return sorted(requests, key=lambda one: one.at_ms)
 
 
@@ -199,18 +229,28 @@ def _again(dice: Random, number: int, first: Request) -> Request:
     return Request(at_ms, first.mark, first.body, first.line, key, first.prefer, dice.randint(0, 5), 1_500, None)
 
 
-def _request(dice: Random, number: int, began_at: int, people: list[str], lines: list[LinePlan]) -> Request:
+def _request(
+    dice: Random, number: int, began_at: int, people: list[str], devices: list[DevicePlan], lines: list[LinePlan]
+) -> Request:
     mark = f"#{number:02d}#"
     at_ms = dice.choice((0, dice.randrange(0, 5_000), dice.randrange(0, 120_000), dice.randrange(0, 6 * HOUR_MS)))
     body: dict[str, Any] = {"message": f"{mark} {dice.choice(('Hello', 'Hi {{firstName|there}}', 'Ünïcödé 😀', 'two  blanks'))}"}
     _add_people(dice, body, people)
+    is_sms = not devices[-1].is_mac and dice.random() < 0.15
+    if is_sms:
+        body["messageType"] = "sms"
+    elif dice.random() < 0.2:
+        body["sendFallbackSmsOnFailed"] = True
+    if dice.random() < 0.15:
+        body["attachmentUrls"] = [f"https://{WEB}/{dice.choice(PAGES)}" for _ in range(dice.choice((1, 1, 2)))]
+    fitting = [place for place, line in enumerate(lines) if devices[line.device].is_mac != is_sms]
     if dice.random() < 0.4:
         _add_times(dice, body, began_at + at_ms)
     return Request(
         at_ms=at_ms,
         mark=mark,
         body=body,
-        line=dice.randrange(len(lines)) if dice.random() < 0.3 else None,
+        line=dice.choice(fitting) if dice.random() < 0.3 else None,
         key=dice.choice((None, f"key-{number}", f"key-{number}")),
         prefer=dice.choice((None, None, "respond-async", "wait=2", "wait=20")),
         patience=dice.choice((0, 2, 6)),
@@ -254,19 +294,19 @@ def iso(at: int) -> str:
     return f"{datetime.fromtimestamp(at / 1000, UTC):%Y-%m-%dT%H:%M:%S}.{at % 1000:03d}Z"
 
 
-def _events(dice: Random, macs: list[MacPlan], lines: list[LinePlan]) -> list[Event]:
+def _events(dice: Random, devices: list[DevicePlan], lines: list[LinePlan]) -> list[Event]:
     events: list[Event] = []
     for _ in range(dice.choice((0, 0, 1, 2))):
-        mac, at_ms = dice.randrange(len(macs)), dice.choice((0, dice.randrange(0, 150_000), dice.randrange(0, 4 * HOUR_MS)))
+        device, at_ms = dice.randrange(len(devices)), dice.choice((0, dice.randrange(0, 150_000), dice.randrange(0, 4 * HOUR_MS)))
         for_ms = dice.choice((2_000, 40_000, 300_000, 3 * HOUR_MS, 2 * DAY_MS))
         how = dice.choice(("refuses", "dies"))
-        events += [Event(at_ms, "mac_down", (mac, how)), Event(at_ms + for_ms, "mac_up", (mac,))]
+        events += [Event(at_ms, "device_down", (device, how)), Event(at_ms + for_ms, "device_up", (device,))]
     for _ in range(dice.choice((0, 0, 1, 3))):
         events.append(Event(dice.randrange(0, HOUR_MS), "patch", (dice.randrange(len(lines)), _patch(dice))))
     for _ in range(dice.choice((0, 0, 1, 2))):
         person = dice.choice((*(one for one, _ in scripted_numbers()[:12]), "+12025550143"))
         text = dice.choice(("Hello you", "Hello you", "STOP", "stop!", "START"))
-        events.append(Event(dice.randrange(0, HOUR_MS), "person_writes", (dice.randrange(len(macs)), person, text)))
+        events.append(Event(dice.randrange(0, HOUR_MS), "person_writes", (dice.randrange(len(devices)), person, text)))
     for _ in range(dice.choice((0, 0, 0, 1))):
         at_ms = dice.randrange(0, 200_000)
         for_ms = dice.choice((100, 3_000, 20_000, 90_000))

@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     from .town import Town
 
 _NEVER = float("inf")
+_POLLS_FOR_RECEIPT = 2
 
 
 class Outlook:
@@ -72,10 +73,25 @@ class Outlook:
             return None
         (ready,) = ask("SELECT min(ready_at) FROM devices WHERE ready_at IS NOT NULL").fetchone()
         ailing = ask("SELECT id, health_due_at FROM devices WHERE state <> 'up'")
-        # A Mac that is really down is pinged in vain until it is up again, which is an event of the town.
-        pings = [due for device_id, due in ailing if self._town.world.macs[device_id].is_up]
-        at = min((one for one in (look_at, ready, *pings) if one is not None), default=None)
+        # A device that is really down is pinged in vain until it is up again, which is an event of the town.
+        world = self._town.world
+        pings = [due for device_id, due in ailing if (world.macs.get(device_id) or world.androids[device_id]).is_up]
+        at = min((one for one in (look_at, ready, self._next_receipt(), *pings) if one is not None), default=None)
         return _NEVER if at is None else self._town.clock.seconds_at(at)
+
+    def _next_receipt(self) -> int | None:
+        """Return when a device is polled next that has just sent and may have nobody to report to: how it went is asked for."""
+        ask = self._town.disk.store._connection.execute
+        since = self._town.clock.now_ms() - _POLLS_FOR_RECEIPT * self._town.plan.settings.poll_every_ms
+        (due,) = ask(
+            """
+            SELECT min(d.poll_due_at)
+            FROM messages AS m JOIN lines AS l ON l.id = m.line_id JOIN devices AS d ON d.id = l.device_id
+            WHERE m.status = 'sent' AND m.sent_at > ? AND d.channel = 'smsgate'
+            """,
+            [since],
+        ).fetchone()
+        return due
 
     def _next_in_town_s(self) -> float:
         return min(self._next_event_s(), self._next_boot_s(), self._next_in_world_s(), self._town.callers.next_at_s())

@@ -48,8 +48,10 @@ def judge_rules(evidence: Evidence) -> Iterator[str]:
 
 
 def _gone(evidence: Evidence) -> list[Gone]:
-    sent = {one.marker: (one, evidence.sends[one.marker]) for one in evidence.all_attempts() if evidence.arrived_on_phone(one)}
-    in_order = sorted(sent.values(), key=lambda pair: (pair[1].left_at, pair[0].id))
+    arrived = [(one, sent) for one in evidence.all_attempts() if (sent := evidence.arrived(one))]
+    in_order = sorted(arrived, key=lambda pair: (pair[1].left_at, pair[0].id))
+    # Of a hand-over and its repeats, one text has come; it counts as the last of them.
+    in_order = list({request.guid: (attempt, request) for attempt, request in in_order}.values())
     met = {wrote.sender: wrote.sent_at for wrote in reversed(evidence.town.world.wrote)}
     for one in evidence.all_attempts():
         if one.outcome == "unknown" and one.handed_at is not None:  # Nobody could tell, so it counted as the first.
@@ -97,8 +99,8 @@ def _contact_gap(evidence: Evidence, line: int, gone: Sequence[Gone]) -> Iterato
 
 def _device_gap(evidence: Evidence, gone: Sequence[Gone]) -> Iterator[str]:
     for before, after in pairwise(gone):
-        mac = evidence.town.plan.lines[before.line].mac
-        lines = [number for number, line in enumerate(evidence.town.plan.lines) if line.mac == mac]
+        device = evidence.town.plan.lines[before.line].device
+        lines = [number for number, line in enumerate(evidence.town.plan.lines) if line.device == device]
         gap_ms = 1000 * min(in_force(evidence, lines, "deviceGapSeconds", before.sent.left_at, after.sent.left_at))
         yield from _gap_kept("device gap", before, after, gap_ms)
 
@@ -110,15 +112,18 @@ def _gap_kept(name: str, before: Gone, after: Gone, gap_ms: int) -> Iterator[str
 
 
 def _in_time(evidence: Evidence, attempt: Attempt) -> Iterator[str]:
-    sent = evidence.sends.get(attempt.marker)
-    if sent is None or attempt.handed_at is None:
+    sends = evidence.sends.get(attempt.id)
+    if not sends or attempt.handed_at is None:
         return
     message, handed_at = evidence.views[attempt.message_id].message, attempt.handed_at
     name = f"attempt {attempt.number} of {message.text!r}"
-    if not 0 <= sent.left_at - handed_at <= evidence.town.plan.settings.start_within_ms:
-        yield f"{name} left {sent.left_at - handed_at} ms after its hand-over"
-    if message.window is not None and not message.window.is_open(handed_at):
-        yield f"{name} was handed over at {handed_at}, outside its window"
+    if not 0 <= sends[0].left_at - handed_at <= evidence.town.plan.settings.start_within_ms:
+        yield f"{name} left {sends[0].left_at - handed_at} ms after its hand-over"
+    if len(sends) > 1 and not evidence.knows_repeats(attempt):
+        yield f"{name} left {len(sends)} times for a device that does not know a repeat"
+    for at in (handed_at, *(sent.left_at - evidence.town.plan.settings.start_within_ms for sent in sends[1:])):
+        if message.window is not None and not message.window.is_open(max(at, handed_at)):
+            yield f"{name} was handed over at {at}, outside its window"
     if message.scheduled_at is not None and handed_at < message.scheduled_at:
         yield f"{name} was handed over before its date"
     if message.valid_until is not None and handed_at >= message.valid_until:

@@ -3,8 +3,12 @@
 import gc
 from collections import Counter
 from dataclasses import dataclass, field
+from pathlib import Path
+from tempfile import TemporaryDirectory
 
 from .evidence import gather
+from .fallbacks import judge_fallbacks
+from .files import judge_files
 from .outcomes import judge_outcomes
 from .plan import make_plan
 from .replies import judge_replies
@@ -34,11 +38,13 @@ def run_seed(seed: int) -> Result:
     towns: list[Town] = []
 
     async def main(loop: VirtualLoop) -> None:
-        town = Town(make_plan(seed), loop)
-        towns.append(town)
-        await town.live()
+        with TemporaryDirectory(prefix="simulation-") as folder:
+            town = Town(make_plan(seed), loop, Path(folder))
+            towns.append(town)
+            await town.live()
         evidence = await gather(town)
-        result.complaints += [*judge_outcomes(evidence), *judge_rules(evidence), *judge_replies(evidence)]
+        for judge in (judge_outcomes, judge_rules, judge_replies, judge_fallbacks, judge_files):
+            result.complaints += judge(evidence)
         result.statuses.update(str(view.message.status) for view in evidence.views.values())
         gone = result.statuses["sent"] + result.statuses["delivered"]
         result.unknown_on_phones = len(town.world.received) - gone

@@ -1,6 +1,7 @@
 """The ground that the simulation stands on: time that jumps, waits that would never end, and no threads."""
 
 import asyncio
+import threading
 
 import pytest
 
@@ -46,7 +47,8 @@ def test_a_loop_that_spins_is_told_of() -> None:
 
 def test_there_are_no_threads() -> None:
     async def main(loop: VirtualLoop) -> None:
-        with pytest.raises(AssertionError):
-            await asyncio.to_thread(print)
+        assert await asyncio.to_thread(threading.get_ident) == threading.get_ident()
+        with pytest.raises(ZeroDivisionError):
+            await asyncio.to_thread(lambda: 1 / 0)
 
     run(main)

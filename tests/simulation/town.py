@@ -1,4 +1,4 @@
-"""One seed's world, built and lived through: Macs, a database, processes of ours that come and go, and callers.
+"""One seed's world, built and lived through: Macs, an Android phone, a database, processes of ours that come and go, and callers.
 
 The town only lets things happen and notes them; whether what happened was right is judged afterwards, from the database, the
 phones and the network's notes.
@@ -6,7 +6,6 @@ phones and the network's notes.
 
 import asyncio
 import logging
-import os
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -18,7 +17,6 @@ import httpx2
 
 from posthaste.actions.keys import make_key
 from posthaste.actions.lease import void_leases
-from posthaste.actions.lines import NewLine, add_line, move_device
 from posthaste.actions.workspaces import make_workspace
 from posthaste.api.application import build
 from posthaste.app import Engine, make_engine
@@ -26,16 +24,16 @@ from posthaste.channels.catalog import KINDS
 from posthaste.channels.http import open_client
 from posthaste.ids import Ids
 from posthaste.links import Links
-from posthaste.sandbox import sending
-from posthaste.sandbox.app import build as build_macs
-from posthaste.sandbox.entries import MacKept, MacTurned
+from posthaste.sandbox import android_sending, sending
+from posthaste.sandbox.app import build as build_devices
+from posthaste.sandbox.entries import AndroidTurned, MacTurned
 from posthaste.sandbox.numbers import course_of
 from posthaste.sandbox.world import World
 from posthaste.store.errors import StoreUnavailable
 from posthaste.store.inline import Hooks, InlineStore
-from posthaste.store.transaction import Transaction
 from posthaste.vault import Vault
 
+from .building import add_lines, rules_of
 from .callers import Callers
 from .faults import Faults
 from .plan import Plan
@@ -43,11 +41,8 @@ from .process import Disk, MortalStore, Process, own_tasks
 from .quiet import Outlook
 from .trace import Trace
 from .virtual import VirtualClock, VirtualLoop
-from .wire import MACS, OURS, Network, PhoneJournal
-
-#: Nothing is kept on this machine's disk.
-NO_FOLDER = Path(os.devnull)
-LINKS = Links(Vault(["town"]), f"http://{OURS}")
+from .web import Web
+from .wire import OURS, Network, PhoneJournal
 
 _CALM_AFTER_MS = 1_800_000
 _LOOK_EVERY_S = 20.0
@@ -80,8 +75,9 @@ class Change:
 class Town:
     """Everything of one seed."""
 
-    def __init__(self, plan: Plan, loop: VirtualLoop) -> None:
-        self.plan, self._loop = plan, loop
+    def __init__(self, plan: Plan, loop: VirtualLoop, folder: Path) -> None:
+        """`folder` is where files are kept that are sent."""
+        self.plan, self._loop, self._folder = plan, loop, folder
         self.clock = VirtualClock(loop, plan.began_at)
         self.trace = Trace(self.clock)
         self.faults = Faults(plan.seed, plan.weather)
@@ -93,13 +89,17 @@ class Town:
         self.line_ids: list[str] = []
         self.changes: list[Change] = []
         self.workspace_id = ""
+        self.vault = Vault(["town"])
+        # SMS Gate reports to nobody who has no certificate.
+        self._links = Links(self.vault, f"http{'s' if plan.is_heard else ''}://{OURS}")
         self.complaints: list[str] = []
         self.before_us: set[str] = set()
         own_tasks(loop)
         loop.set_exception_handler(self._complain)
         self.network = Network(loop, self.clock, self.faults, self.trace)
         self.world = self._make_world()
-        self.network.macs = build_macs(self.world)
+        self.network.devices = build_devices(self.world)
+        self.web = Web(plan.seed, self.trace)
         self.callers = Callers(self)
         self.outlook = Outlook(self)
 
@@ -147,31 +147,40 @@ class Town:
     def ask(self, number: int) -> None:
         self.callers.begin(self.plan.requests[number])
 
-    def mac_down(self, mac: int, how: str) -> None:
-        device_id = self.device_ids[mac]
-        self.trace.say("mac", f"{mac} goes down, and {how}")
+    def device_down(self, device: int, how: str) -> None:
+        device_id = self.device_ids[device]
+        self.trace.say("device", f"{device} goes down, and {how}")
         self.network.note_trouble(device_id)
         if how == "refuses":
             self.network.cut_off[device_id] = None
-        self.world.record(MacTurned(device_id, False))
+        self._turn(device, is_up=False)
 
-    def mac_up(self, mac: int) -> None:
-        device_id = self.device_ids[mac]
-        self.trace.say("mac", f"{mac} is up again")
+    def device_up(self, device: int) -> None:
+        device_id = self.device_ids[device]
+        self.trace.say("device", f"{device} is up again")
         self.outlook.look_anew()
         self.network.cut_off.pop(device_id, None)
         self.network.note_trouble(device_id)
-        self.world.record(MacTurned(device_id, True))
+        self._turn(device, is_up=True)
+
+    def _turn(self, device: int, *, is_up: bool) -> None:
+        turned = MacTurned if self.plan.devices[device].is_mac else AndroidTurned
+        self.world.record(turned(self.device_ids[device], is_up))
 
     def patch(self, line: int, rules: dict[str, Any]) -> None:
         self.callers.patch(line, rules)
 
-    def person_writes(self, mac: int, person: str, text: str) -> None:
-        if course_of(person).on_imessage:
-            self.trace.say("mac", f"{person} writes to {mac}")
-            row = sending.person_writes(self.world, self.world.macs[self.device_ids[mac]], person, text)
-            if not self._has_met(self.device_ids[mac]):
-                self.before_us.add(row.guid)
+    def person_writes(self, device: int, person: str, text: str) -> None:
+        device_id = self.device_ids[device]
+        self.trace.say("device", f"{person} writes to {device}")
+        if not self.plan.devices[device].is_mac:
+            wrote = android_sending.person_writes(self.world, self.world.androids[device_id], person, text).id
+        elif course_of(person).on_imessage:
+            wrote = sending.person_writes(self.world, self.world.macs[device_id], person, text).guid
+        else:
+            return
+        if not self._has_met(device_id):
+            self.before_us.add(wrote)
 
     def _has_met(self, device_id: str) -> bool:
         """Tell whether we have ever reached a device; what lies on it before that is not ours to read."""
@@ -230,9 +239,10 @@ class Town:
         settings = self.plan.settings
         client = open_client(transport=self.network.transport(process))
         ids = Ids(Random(f"{self.plan.seed}/{node.name}/{node.lives}"))
-        node.engine = make_engine(store, settings, self.clock, ids, client, LINKS, folder=NO_FOLDER)
+        node.engine = make_engine(store, settings, self.clock, ids, client, self._links, fetcher=self.web, folder=self._folder)
         if node.takes_calls:
-            app = build(settings, store, self.clock, ids, node.engine.receiver, node.engine.checker, kinds=KINDS, links=LINKS)
+            receiver, checker = node.engine.receiver, node.engine.checker
+            app = build(settings, store, self.clock, ids, receiver, checker, kinds=KINDS, links=self._links)
             self.network.door = (app, process)
         if node.sends:
             node.engine.start()
@@ -252,62 +262,15 @@ class Town:
         return World(self.clock, Ids(Random(f"{self.plan.seed}/world")), PhoneJournal(), post)
 
     async def _provision(self) -> None:
-        store, plan = self.disk.store, self.plan
+        store = self.disk.store
         self.workspace_id = (await store.write(make_workspace, "Town")).id
         self.callers.key = (await store.write(make_key, self.workspace_id, "town")).key
-        by_mac: dict[int, str] = {}
-        for number in range(len(plan.lines)):
-            device_id, line_id = await store.write(_add_line, plan, number, by_mac, self.workspace_id)
-            self.line_ids.append(line_id)
-            if plan.lines[number].mac not in by_mac:
-                by_mac[plan.lines[number].mac] = device_id
-                self.device_ids.append(device_id)
-                self._make_mac(device_id, number)
-            self.changes.append(Change(0, self.clock.now_ms(), number, _rules(plan, number)))
-
-    def _make_mac(self, device_id: str, line: int) -> None:
-        mac = self.plan.macs[self.plan.lines[line].mac]
-        self.world.record(MacKept(device_id, mac.phone, "password", mac.private_api, mac.macos, self.clock.now_ms()))
-        # A text of the script `late` is seven seconds under way by itself.
-        self.network.longest_delay_ms[device_id] = mac.arrival_ms - 8_000
+        await add_lines(self)
+        for number in range(len(self.plan.lines)):
+            self.changes.append(Change(0, self.clock.now_ms(), number, rules_of(self.plan, number)))
 
     def _complain(self, loop: asyncio.AbstractEventLoop, context: dict[str, Any]) -> None:
         self.complaints.append(f"the loop: {context.get('message')}: {context.get('exception')!r}")
-
-
-def _add_line(tx: Transaction, plan: Plan, number: int, by_mac: dict[int, str], workspace_id: str) -> tuple[str, str]:
-    line = plan.lines[number]
-    mac = plan.macs[line.mac]
-    new = NewLine(
-        channel="bluebubbles",
-        message_type="imessage",
-        secret="password",
-        url=f"http://{MACS}",
-        phone=line.phone,
-        timezone=line.timezone,
-        device_id=by_mac.get(line.mac),
-        messages_per_day=line.messages_per_day,
-        new_per_day=line.new_per_day,
-        checks_per_day=line.checks_per_day,
-        device_gap_ms=mac.gap_ms,
-        contact_gap_ms=line.contact_gap_ms,
-        check_gap_ms=mac.check_gap_ms,
-        arrival_ms=mac.arrival_ms,
-    )
-    view = add_line(tx, plan.settings, workspace_id, new)
-    move_device(tx, view.device.id, f"http://{MACS}/macs/{view.device.id}")
-    return view.device.id, view.line.id
-
-
-def _rules(plan: Plan, number: int) -> dict[str, Any]:
-    line = plan.lines[number]
-    return {
-        "timezone": line.timezone,
-        "dailyTotalMessagesLimit": line.messages_per_day,
-        "dailyNewConversationsLimit": line.new_per_day,
-        "deviceGapSeconds": plan.macs[line.mac].gap_ms // 1000,
-        "contactGapSeconds": line.contact_gap_ms // 1000,
-    }
 
 
 def _nodes(plan: Plan) -> list[Node]:

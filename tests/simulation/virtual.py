@@ -7,7 +7,7 @@ a story pass over the hours in which nothing can happen; without it each of thou
 import asyncio
 import contextvars
 from collections.abc import Callable, Coroutine
-from typing import Any, NoReturn
+from typing import Any
 
 _SPINS_AT_MOST = 100_000
 
@@ -65,8 +65,14 @@ class VirtualLoop(asyncio.BaseEventLoop):
     def stand_still(self, for_s: float) -> None:
         self._now_s += for_s
 
-    def run_in_executor(self, *_: object) -> NoReturn:  # type: ignore[override]
-        raise AssertionError("a thread in the simulation would make it unrepeatable")
+    def run_in_executor(self, executor: None, func: Callable[..., Any], *args: Any) -> asyncio.Future[Any]:  # type: ignore[override]
+        """Do at once what a thread would do: another one would make the story unrepeatable."""
+        done = self.create_future()
+        try:
+            done.set_result(func(*args))
+        except Exception as error:
+            done.set_exception(error)
+        return done
 
     def _process_events(self, event_list: list[Any]) -> None:
         pass

@@ -1,4 +1,4 @@
-"""The network between us, the Macs and the callers: it carries requests to apps in one process, and loses, delays and
+"""The network between us, the devices and the callers: it carries requests to apps in one process, and loses, delays and
 doubles them.
 
 A request that has left goes on without its sender: the far side runs in a task of its own. Every send that leaves is
@@ -12,20 +12,19 @@ from dataclasses import dataclass
 from typing import Any
 
 import httpx2
-import msgspec
 from starlette.types import ASGIApp
 
 from posthaste.sandbox.connection import ConnectionDied
-from posthaste.sandbox.entries import AnyEntry, Promised, Received
+from posthaste.sandbox.entries import AnyEntry, Promised, Received, SmsPromised
 from posthaste.sandbox.journal import MemoryJournal
 
 from .faults import Fate, Faults
 from .process import Process
+from .requests import asked_to_send
 from .trace import Trace
 from .virtual import VirtualClock, VirtualLoop
 
-OURS, MACS = "posthaste.test", "sandbox.test"
-_SENDS = ("/message/text", "/chat/new")
+OURS, DEVICES = "posthaste.test", "sandbox.test"
 _ARRIVING: contextvars.ContextVar["Sent | None"] = contextvars.ContextVar("arriving", default=None)
 
 Arrive = Callable[[], Coroutine[Any, Any, httpx2.Response]]
@@ -33,14 +32,15 @@ Arrive = Callable[[], Coroutine[Any, Any, httpx2.Response]]
 
 @dataclass(slots=True)
 class Sent:
-    """A request to send, as it left us; `arrived_at` is when the Mac got it, `guid` that of the text that came of it."""
+    """A request to send, as it left us; `guid` is that of the text that came of it.
+
+    `marker` is what it goes by: the attempt's on a Mac, the same for every attempt of a message on an Android phone.
+    """
 
     device_id: str
     marker: str
     text: str
     left_at: int
-    fate: Fate
-    arrived_at: int | None = None
     guid: str | None = None
 
 
@@ -51,16 +51,16 @@ class PhoneJournal(MemoryJournal):
         super().append(*entries)
         sent = _ARRIVING.get()
         for entry in entries:
-            if sent is not None and sent.guid is None and isinstance(entry, Received | Promised):
-                sent.guid = entry.guid
+            if sent is not None and sent.guid is None and isinstance(entry, Received | Promised | SmsPromised):
+                sent.guid = entry.id if isinstance(entry, SmsPromised) else entry.guid
 
 
 class Network:
-    """Carries requests to `macs`, and to `door`: the API and the process that now stand behind our address, if any do."""
+    """Carries requests to `devices`, and to `door`: the API and the process that now stand behind our address, if any do."""
 
     def __init__(self, loop: VirtualLoop, clock: VirtualClock, faults: Faults, trace: Trace) -> None:
         self._loop, self._clock, self._faults, self._trace = loop, clock, faults, trace
-        self.macs: ASGIApp | None = None
+        self.devices: ASGIApp | None = None
         self.door: tuple[ASGIApp, Process] | None = None
         self.sends: list[Sent] = []
         self.under_way = 0
@@ -74,7 +74,7 @@ class Network:
     async def carry(self, request: httpx2.Request, body: bytes, process: Process | None) -> httpx2.Response:
         if request.url.host == OURS:
             return await self._to_us(request, body)
-        return await self._to_mac(request, body, process)
+        return await self._to_device(request, body, process)
 
     async def _to_us(self, request: httpx2.Request, body: bytes) -> httpx2.Response:
         is_hook = request.url.path.startswith("/hooks/")
@@ -101,38 +101,32 @@ class Network:
             raise httpx2.ReadError("the process died", request=request)
         return answering.result()
 
-    async def _to_mac(self, request: httpx2.Request, body: bytes, process: Process | None) -> httpx2.Response:
-        device_id, _, path = request.url.path.removeprefix("/macs/").partition("/api/v1")
+    async def _to_device(self, request: httpx2.Request, body: bytes, process: Process | None) -> httpx2.Response:
+        device_id, path = _split(request.url.path)
         if device_id in self.cut_off:
             self.note_trouble(device_id)
-            raise httpx2.ConnectError("the Mac is off", request=request)
-        name = path.split("/iMessage")[0].split("/any")[0]
-        is_send = path in _SENDS and request.method == "POST"
-        fate = self._faults.of_request(self.longest_delay_ms[device_id], is_send=is_send)
-        sent = self._note(device_id, body, fate) if is_send else None
+            raise httpx2.ConnectError("the device is off", request=request)
+        asked = asked_to_send(request, path, body)
+        fate = self._faults.of_request(self.longest_delay_ms[device_id], is_send=asked is not None)
+        sent = Sent(device_id, *asked, self._clock.now_ms()) if asked else None
+        if sent is not None and not fate.refused and fate.page != 521:
+            self.sends.append(sent)
         if fate.is_fault or fate.delay_ms or fate.answer_delay_ms:
             self.note_trouble(device_id)
 
         async def arrive() -> httpx2.Response:
             if sent is not None:
-                sent.arrived_at = self._clock.now_ms()
                 _ARRIVING.set(sent)
-                self._trace.say("mac", f"gets {sent.marker[-6:]} ({sent.text!r})")
-            assert self.macs is not None
-            return await answer_of(self.macs, request, body)
+                self._trace.say("device", f"gets {sent.marker[-6:]} ({sent.text!r})")
+            assert self.devices is not None
+            return await answer_of(self.devices, request, body)
 
+        name = path.split("/iMessage")[0].split("/any")[0]
         return await self._with_fate(request, fate, f"{name} of {process.name if process else 'nobody'}", arrive)
 
     def note_trouble(self, device_id: str) -> None:
         """Note that a device is hard to reach now: only then may something become unknown."""
         self.troubles.setdefault(device_id, []).append(self._clock.now_ms())
-
-    def _note(self, device_id: str, body: bytes, fate: Fate) -> Sent:
-        asked: dict[str, Any] = msgspec.json.decode(body)
-        sent = Sent(device_id, asked["tempGuid"], asked["message"], self._clock.now_ms(), fate)
-        if not fate.refused and fate.page != 521:
-            self.sends.append(sent)
-        return sent
 
     async def _with_fate(self, request: httpx2.Request, fate: Fate, name: str, arrive: Arrive) -> httpx2.Response:
         if fate.is_fault:
@@ -175,6 +169,12 @@ class Network:
         self.under_way -= 1
         if not task.cancelled():
             task.exception()
+
+
+def _split(path: str) -> tuple[str, str]:
+    """Return the device that a path leads to, and what is asked of it."""
+    _, _, device_id, asked = path.split("/", 3)
+    return device_id, f"/{asked}".removeprefix("/api/v1")
 
 
 async def _after(delay_ms: int, arrive: Arrive) -> httpx2.Response:
