@@ -115,6 +115,22 @@ def test_names_and_limits_are_changed() -> None:
     run(main)
 
 
+def test_null_takes_a_name_away() -> None:
+    async def main() -> None:
+        async with house() as it:
+            line_id = it.lines[0].line.id
+            await change(it, line_id, firstName="Grace", lastName="Hopper")
+            kept = (await change(it, line_id, firstName=" ", lastName=None)).json()["line"]
+            assert (kept.get("firstName"), kept.get("lastName")) == ("Grace", None)
+            answer = await change(it, line_id, firstName=None)
+            assert answer.status_code == 200, answer.text
+            assert "firstName" not in answer.json()["line"]
+            [shown] = (await it.get("/api/lines/by-user")).json()["lines"]
+            assert not {"firstName", "lastName"} & shown.keys()
+
+    run(main)
+
+
 def test_a_change_that_makes_no_sense_is_refused_and_changes_nothing() -> None:
     async def main() -> None:
         async with house() as it:

@@ -67,7 +67,7 @@ class Resetting:
 
 @dataclass(frozen=True, slots=True)
 class LineChange:
-    """What is to be changed; None leaves it."""
+    """What is to be changed; None leaves it, and an empty text takes a name away."""
 
     is_active: bool | None = None
     messages_per_day: int | None = None
@@ -247,10 +247,14 @@ def _changed(line: Line, change: LineChange, now: int) -> Line:
         messages_per_day=_or(change.messages_per_day, line.messages_per_day),
         new_per_day=_or(change.new_per_day, line.new_per_day),
         checks_per_day=_or(change.checks_per_day, line.checks_per_day),
-        first_name=change.first_name or line.first_name,
-        last_name=change.last_name or line.last_name,
+        first_name=_named(change.first_name, line.first_name),
+        last_name=_named(change.last_name, line.last_name),
         updated_at=now,
     )
+
+
+def _named(given: str | None, kept: str | None) -> str | None:
+    return kept if given is None else given or None
 
 
 def _reset(tx: Transaction, device_id: str, resetting: Resetting) -> None:

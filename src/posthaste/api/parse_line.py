@@ -56,14 +56,18 @@ def parse_line_change(fields: Fields, kind: Kind, sealer: Sealer) -> LineChange:
         device_gap_ms=_gap(fields, "deviceGapSeconds"),
         contact_gap_ms=_gap(fields, "contactGapSeconds"),
         timezone=_timezone(fields),
-        first_name=text(fields, "firstName"),
-        last_name=text(fields, "lastName"),
+        first_name=_changed_name(fields, "firstName"),
+        last_name=_changed_name(fields, "lastName"),
         resetting=Resetting(kind, own, sealer) if own else None,
     )
     if change == LineChange():
         names = (*CHANGEABLE, *kind.field_names())
         raise Refused(f"Nothing to change: give at least one of {', '.join(names)}", code="NOTHING_TO_CHANGE")
     return change
+
+
+def _changed_name(fields: Fields, name: str) -> str | None:
+    return "" if is_null(fields, name) else text(fields, name)
 
 
 def parse_new_line(fields: Fields, workspace: Workspace, setting: Setting) -> NewLine:
