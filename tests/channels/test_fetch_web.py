@@ -1,16 +1,12 @@
 """Fetching from a real server on the loopback that lies, drips, redirects, packs and breaks off."""
 
 import asyncio
-import datetime
 import gzip
-import ssl
 from collections.abc import Sequence
 from pathlib import Path
 
 import pytest
-from cryptography import x509
-from cryptography.hazmat.primitives import hashes, serialization
-from cryptography.hazmat.primitives.asymmetric import ec
+from certificates import certificate
 from webserver import HANG, Outside, Web, chunked, names, ok, status, webserver
 
 from fixtures.tiny_files import NONE_OF_THEM, TINY, png
@@ -299,7 +295,7 @@ def test_a_server_that_is_away_may_come_back() -> None:
 
 @pytest.mark.parametrize(("host", "is_fine"), [("files.test", True), ("other.test", False)])
 def test_a_certificate_is_held_against_the_name_though_a_number_is_called(host: str, is_fine: bool, tmp_path: Path) -> None:
-    ours, theirs = certificate(tmp_path)
+    ours, theirs = certificate(tmp_path, "files.test")
 
     async def main() -> Result:
         async with webserver(theirs, a=[ok(PNG)]) as web:
@@ -309,26 +305,3 @@ def test_a_certificate_is_held_against_the_name_though_a_number_is_called(host: 
 
     result = asyncio.run(main())
     assert isinstance(result, Fetched) if is_fine else deferred(result)
-
-
-def certificate(folder: Path) -> tuple[ssl.SSLContext, ssl.SSLContext]:
-    """Return what trusts a certificate for files.test, and what serves with it."""
-    key = ec.generate_private_key(ec.SECP256R1())
-    name = x509.Name([x509.NameAttribute(x509.NameOID.COMMON_NAME, "files.test")])
-    made = (
-        x509.CertificateBuilder()
-        .subject_name(name)
-        .issuer_name(name)
-        .public_key(key.public_key())
-        .serial_number(x509.random_serial_number())
-        .not_valid_before(datetime.datetime(2020, 1, 1))
-        .not_valid_after(datetime.datetime(2090, 1, 1))
-        .add_extension(x509.SubjectAlternativeName([x509.DNSName("files.test")]), critical=False)
-        .sign(key, hashes.SHA256())
-    )
-    both = folder / "both.pem"
-    private = key.private_bytes(serialization.Encoding.PEM, serialization.PrivateFormat.PKCS8, serialization.NoEncryption())
-    both.write_bytes(private + made.public_bytes(serialization.Encoding.PEM))
-    theirs = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
-    theirs.load_cert_chain(both)
-    return ssl.create_default_context(cafile=str(both)), theirs

@@ -2,15 +2,19 @@
 
 import asyncio
 import logging
+import ssl
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager, suppress
+from pathlib import Path
 
 import pytest
 from blue import MAC, ORDER, SECRET
+from certificates import certificate
 
+from posthaste.channels import http
 from posthaste.channels.base import Connection
 from posthaste.channels.bluebubbles.channel import BlueBubbles
-from posthaste.channels.http import Answer, Limits, NeverLeft, NoAnswer, exchange, open_client, retry_after_ms
+from posthaste.channels.http import Answer, Limits, NeverLeft, NoAnswer, exchange, knock, open_client, retry_after_ms
 from posthaste.core.outcomes import Ambiguous, Deferred
 
 LIMITS = Limits(connect_ms=2_000, answer_ms=2_000, answer_bytes=1_000)
@@ -22,7 +26,7 @@ Talk = Callable[[asyncio.StreamReader, asyncio.StreamWriter], Awaitable[None]]
 
 
 @asynccontextmanager
-async def server(talk: Talk) -> AsyncIterator[str]:
+async def server(talk: Talk, tls: ssl.SSLContext | None = None) -> AsyncIterator[str]:
     """Serve raw sockets; each connection is handed to `talk`, and is dropped when that returns."""
     conversations: list[asyncio.Task[None]] = []
 
@@ -36,7 +40,7 @@ async def server(talk: Talk) -> AsyncIterator[str]:
     def begin(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         conversations.append(asyncio.create_task(converse(reader, writer)))
 
-    listening = await asyncio.start_server(begin, "127.0.0.1", 0)
+    listening = await asyncio.start_server(begin, "127.0.0.1", 0, ssl=tls)
     try:
         yield f"http://127.0.0.1:{listening.sockets[0].getsockname()[1]}"
     finally:
@@ -194,6 +198,67 @@ def test_no_cookie_is_kept() -> None:
         return heard
 
     assert not any(b"cookie" in request.lower() for request in asyncio.run(main()))
+
+
+# Whether anybody is there at all
+
+
+def knocked(url: str, limits: Limits = LIMITS) -> str:
+    return asyncio.run(knock(url, limits))
+
+
+def knock_at(talk: Talk, tls: ssl.SSLContext | None = None, host: str = "127.0.0.1", scheme: str = "http") -> str:
+    async def main() -> str:
+        async with server(talk, tls) as url:
+            port = url.rpartition(":")[2]
+            why = await knock(f"{scheme}://{host}:{port}/send?to={{to}}", WITHIN_A_SECOND)
+            return why.replace(port, "PORT")
+
+    return asyncio.run(main())
+
+
+def test_whoever_knocks_says_nothing() -> None:
+    heard: list[bytes] = []
+
+    async def listen(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        heard.append(await reader.read())
+
+    assert knock_at(listen) == ""
+    assert heard == [b""]
+
+
+def test_where_nobody_listens_nobody_answers_a_knock() -> None:
+    url = asyncio.run(deserted())
+    assert knocked(f"{url}/send?to={{to}}") == f"nothing answers at {url.removeprefix('http://')}"
+    nobody = "a" * 64 + ".test"
+    assert knocked(f"http://{nobody}/send") == f"there is no server called {nobody}"
+
+
+def test_a_knock_at_no_address_says_so() -> None:
+    assert knocked("http://[::g]/") == "the address is not one that can be called"
+
+
+def test_a_knock_finds_whoever_speaks_no_tls() -> None:
+    async def greet(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        writer.write(b"SSH-2.0-OpenSSH_9.2\r\n")
+        await reader.read()
+
+    assert knock_at(greet, scheme="https") == "127.0.0.1:PORT does not speak TLS"
+    assert knock_at(say_nothing, scheme="https") == "127.0.0.1:PORT did not answer in time"
+
+
+@pytest.mark.parametrize(
+    ("host", "is_trusted", "why"), [("localhost", True, ""), ("127.0.0.1", True, "mismatch"), ("localhost", False, "self-signed")]
+)
+def test_a_knock_wants_to_know_who_is_there(
+    host: str, is_trusted: bool, why: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    ours, theirs = certificate(tmp_path, "localhost")
+    if is_trusted:
+        monkeypatch.setattr(http, "default_tls", lambda: ours)
+    said = knock_at(say_nothing, theirs, host, "https")
+    assert why in said
+    assert bool(why) is said.startswith(f"{host}:PORT could not prove who it is: ")
 
 
 # When to come again

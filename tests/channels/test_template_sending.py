@@ -12,6 +12,7 @@ from urllib.parse import parse_qsl, quote, quote_plus
 import httpx2
 import pytest
 from gateway import AT, HOOK, KEY, ORDER, OWN, PHONE, SECRET, TEXT, line, now
+from webserver import webserver
 from wire import Answerer, Step, Wire, breaks, says
 
 from posthaste.channels.base import NOBODY, NOWHERE, Connection, File, Health, Order, Target, Trace, Unreachable
@@ -344,8 +345,19 @@ def test_a_gateway_that_can_be_asked_says_how_it_is() -> None:
     assert not ping(line(**HEALTH), asked(breaks(httpx2.ConnectError))).is_up
 
 
-def test_one_that_cannot_be_asked_counts_as_up_and_says_so() -> None:
-    assert ping(line()) == Health(True, "not checked: healthUrl is not given", {})
+def test_one_that_cannot_be_asked_is_up_if_somebody_listens_there() -> None:
+    async def main() -> tuple[Health, Health, int]:
+        async with open_client() as client:
+            channel = Template(client, now)
+            async with webserver() as web:
+                there = line(sendUrl=f"http://127.0.0.1:{web.port}/send?to={{to}}&text={{text}}")
+                up = await channel.ping(there)
+            assert web.asked == []
+            return up, await channel.ping(there), web.port
+
+    up, gone, port = asyncio.run(main())
+    assert up == Health(True, "somebody listens there, and no more is known: healthUrl is not given", {})
+    assert gone == Health(False, f"nothing answers at 127.0.0.1:{port}", {})
 
 
 def test_nothing_is_promised_that_cannot_be_kept() -> None:

@@ -8,9 +8,13 @@ and the library's own log of requests is silenced, because several providers wan
 
 import asyncio
 import logging
+import socket
+import ssl
 from collections.abc import Mapping
+from contextlib import suppress
 from dataclasses import dataclass
 from email.utils import parsedate_to_datetime
+from functools import cache
 from http.cookiejar import CookieJar, DefaultCookiePolicy
 
 import httpx2
@@ -42,6 +46,9 @@ class NoAnswer:
 
 # Eleven days: what says more knows no better than our own pauses.
 _RETRY_AFTER_S_AT_MOST = 999_999
+
+# How long the better of two addresses of one name is waited for (RFC 8305).
+_HAPPY_EYEBALLS_S = 0.25
 
 NO_HEADERS: Mapping[str, str] = {}
 
@@ -100,6 +107,12 @@ def open_client(
     )
 
 
+@cache
+def default_tls() -> ssl.SSLContext:
+    """Return what our clients trust; reading it from the disk takes a while."""
+    return httpx2.create_ssl_context(trust_env=False)
+
+
 async def exchange(
     client: httpx2.AsyncClient,
     method: str,
@@ -132,6 +145,36 @@ async def exchange(
         return NoAnswer("no answer came in time")
     except httpx2.RequestError:
         return NoAnswer("the connection broke before the answer was complete")
+
+
+async def knock(url: str, limits: Limits) -> str:
+    """Connect to where a URL leads, TLS included, say nothing, and return what is wrong there, or an empty text."""
+    try:
+        parts = httpx2.URL(url)
+    except httpx2.InvalidURL:
+        return "the address is not one that can be called"
+    tls = default_tls() if parts.scheme == "https" else None
+    return await _connect(parts.raw_host.decode(), parts.port or (443 if tls else 80), tls, limits.connect_ms)
+
+
+async def _connect(host: str, port: int, tls: ssl.SSLContext | None, connect_ms: int) -> str:
+    try:
+        async with asyncio.timeout(2 * connect_ms / 1000):  # TCP, then TLS.
+            _, writer = await asyncio.open_connection(host, port, ssl=tls, happy_eyeballs_delay=_HAPPY_EYEBALLS_S)
+    except TimeoutError:
+        return f"{host}:{port} did not answer in time"
+    except (socket.gaierror, UnicodeError):
+        return f"there is no server called {host}"
+    except ssl.SSLCertVerificationError as error:
+        return f"{host}:{port} could not prove who it is: {error.verify_message}"
+    except ssl.SSLError:
+        return f"{host}:{port} does not speak TLS"
+    except OSError:
+        return f"nothing answers at {host}:{port}"
+    writer.transport.abort()
+    with suppress(OSError):
+        await writer.wait_closed()
+    return ""
 
 
 async def _converse(client: httpx2.AsyncClient, request: httpx2.Request, answer_bytes: int) -> Answer | NoAnswer:

@@ -10,13 +10,13 @@ import asyncio
 import ssl
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from functools import cache
 from typing import Protocol
 
 import httpcore2
 import httpx2
 
 from posthaste.channels.fetch.guard import Denied, Unresolved
+from posthaste.channels.http import default_tls
 from posthaste.core.files import (
     HEAD_BYTES,
     FileType,
@@ -79,7 +79,7 @@ class WebFetcher:
     ) -> None:
         """`type_of` tells the type from how a file begins; None: it is not one that is taken."""
         self._guard, self._most_bytes, self._timeout_ms = guard, most_bytes, timeout_ms
-        self._tls, self._type_of = tls or _tls, type_of
+        self._tls, self._type_of = tls or default_tls, type_of
         self._places = asyncio.Semaphore(AT_ONCE)
 
     async def fetch(self, url: str, write: Write) -> Fetched | Deferred | Rejected:
@@ -186,8 +186,3 @@ def _too_large(most_bytes: int) -> Rejected:
 
 def _wrong_type() -> Rejected:
     return _never(f"it is not {list_of_types()}")
-
-
-@cache
-def _tls() -> ssl.SSLContext:
-    return httpx2.create_ssl_context(trust_env=False)

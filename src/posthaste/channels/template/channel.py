@@ -15,7 +15,7 @@ from urllib.parse import quote, quote_plus
 import httpx2
 
 from posthaste.channels.base import Availability, Connection, Health, News, Order, Target, Trace, Unreachable
-from posthaste.channels.http import Answer, Limits, NeverLeft, NoAnswer, exchange
+from posthaste.channels.http import Answer, Limits, NeverLeft, NoAnswer, exchange, knock
 from posthaste.channels.template import answers, filling, reports
 from posthaste.core.channels import Field, Form, Kind, Pace, Promises, Setup
 from posthaste.core.errors import Refused
@@ -26,6 +26,7 @@ from posthaste.core.segments import Alphabet, segments_of
 
 SMS: Final = "sms"
 _CROWDED_RETRY_MS = 1_000
+_UNASKED = "somebody listens there, and no more is known: healthUrl is not given"
 _LINE = {"from", "fromDigits"}
 
 
@@ -171,13 +172,14 @@ class Template:
         return Availability(None, "an SMS can be sent to any mobile number")
 
     async def ping(self, device: Connection) -> Health:
-        """Ask the address that was given for it; without one nothing is known, and the line counts as up."""
+        """Ask the address that was given for it; without one nothing is known but whether somebody listens where we send."""
         try:
             recipe = recipe_of(device.config, device.secrets)
         except Refused as error:
             return Health(False, f"the line is set up wrongly: {error.message}", device.options)
         if recipe.health is None:
-            return Health(True, "not checked: healthUrl is not given", {})
+            why = await knock(recipe.plan.url, self._questions)
+            return Health(False, why, device.options) if why else Health(True, _UNASKED, {})
         match await self._exchange(filling.fill(recipe.health, _secrets(device)), self._questions):
             case NeverLeft(why) | NoAnswer(why):
                 return Health(False, why, device.options)
