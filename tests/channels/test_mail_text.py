@@ -67,6 +67,8 @@ def test_a_name_below_does_not_hide_a_wish_to_be_left_alone(mail: str, reply: st
         ("<div>He said</div><blockquote>so</blockquote>", "He said\n\nso"),
         ("a <img src=x>b<br/>c", "a b\nc"),
         ("<p>never closed <b>bold", "never closed bold"),
+        ("<html><head><meta charset=utf-8><style>p{}</style><body>No end of head", "No end of head"),
+        ("<title>x</title><p>Neither head nor body", "Neither head nor body"),
     ],
 )
 def test_html_becomes_lines(html: str, text: str) -> None:

@@ -9,14 +9,14 @@ or else by a Message-ID within it: that of the mail that it returns before those
 import re
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from email import message_from_bytes
 from email.message import EmailMessage, Message
-from email.policy import compat32, default
+from email.policy import compat32
 
 from flufl.bounce import all_failures
 
 from posthaste.channels.mail.account import Account
 from posthaste.channels.mail.message import message_id_of_bounce, our_ids_in
+from posthaste.channels.mail.parsing import header, parsed
 from posthaste.core.signals import Receipt
 
 _ERROR_CHARS = 200
@@ -53,13 +53,13 @@ def report_of(mail: EmailMessage, raw: bytes, account: Account, addresses: Seque
 
 def _delivery(part: Message | None, about: str | None, at: int) -> Sequence[Receipt]:
     blocks = re.split(rb"\r?\n\r?\n", _content(part)) if part is not None else []
-    fields = [message_from_bytes(block, policy=default) for block in blocks]
+    fields = [parsed(block) for block in blocks]
     receipts = [_of_recipient(block, about, at) for block in fields if about and block.get("Action")]
     return [receipt for receipt in receipts if receipt]
 
 
-def _of_recipient(block: Message, about: str, at: int) -> Receipt | None:
-    match str(block["Action"]).split(";")[0].strip().lower():
+def _of_recipient(block: EmailMessage, about: str, at: int) -> Receipt | None:
+    match header(block, "Action").split(";")[0].strip().lower():
         case "failed":
             return Receipt(about, error=_error(block))
         case "delivered":
@@ -68,10 +68,10 @@ def _of_recipient(block: Message, about: str, at: int) -> Receipt | None:
             return None
 
 
-def _error(block: Message) -> str:
+def _error(block: EmailMessage) -> str:
     """Return the status code and the words of the server that refused."""
-    status = _STATUS.search(str(block.get("Status", "")))
-    said = _CODES.sub("", " ".join(str(block.get("Diagnostic-Code", "")).partition(";")[2].split()))
+    status = _STATUS.search(header(block, "Status"))
+    said = _CODES.sub("", header(block, "Diagnostic-Code").partition(";")[2].strip())
     return " ".join(part for part in (status[0] if status else "", said or "the mail came back") if part)[:_ERROR_CHARS]
 
 
@@ -83,8 +83,8 @@ def _opened(part: Message | None, about: str | None, at: int) -> Sequence[Receip
 
 def _odd(mail: EmailMessage, about: str | None) -> Reported | None:
     """Read the report of a server that knows no form for it; what a mail system says is never a person's answer."""
-    sender = str(mail.get("From", "")).replace("<", "").replace(">", "")
-    is_robot = str(mail.get("Return-Path", "")).strip() == "<>" or _ROBOTS.search(sender) is not None
+    sender = header(mail, "From").replace("<", "").replace(">", "")
+    is_robot = header(mail, "Return-Path") == "<>" or _ROBOTS.search(sender) is not None
     if not is_robot and not _MASTERS.search(sender):
         return None
     passing, final = all_failures(mail)
@@ -99,7 +99,7 @@ def _about(mail: EmailMessage, raw: bytes, account: Account, addresses: Sequence
         if found := message_id_of_bounce(address, account):
             return found
     text = _unfolded(raw[:_RAW_CHARS].decode("ascii", "replace"))
-    own = str(mail.get("Message-ID", "")).strip()
+    own = header(mail, "Message-ID")
     named = [one for line in _NAMED.findall(text) for one in our_ids_in(line)]
     return next((one for one in [*named, *our_ids_in(text)] if one != own), None)
 
@@ -125,7 +125,7 @@ def _content(part: Message) -> bytes:
     """Return what a part says; the library would take some of them for mails within the mail, which it never decodes."""
     _, _, body = part.as_bytes(policy=compat32).partition(b"\n\n")
     plain = Message()
-    plain["Content-Transfer-Encoding"] = str(part.get("Content-Transfer-Encoding", ""))
+    plain["Content-Transfer-Encoding"] = header(part, "Content-Transfer-Encoding")
     plain.set_payload(body.decode("ascii", "surrogateescape"))
     content = plain.get_payload(decode=True)
     return content if isinstance(content, bytes) else b""

@@ -34,7 +34,8 @@ _BLOCKS = frozenset(
      "header", "hr", "li", "ol", "p", "pre", "section", "table", "tr", "ul")
 )  # fmt: skip
 _PARAGRAPHS = frozenset(("p", "h1", "h2", "h3", "h4", "h5", "h6"))
-_UNSEEN = frozenset(("head", "script", "style", "title", "template"))
+#: Not `head`, whose end may be left out; what of it could be seen is named here.
+_UNSEEN = frozenset(("script", "style", "title", "template"))
 _VOID = frozenset(("br", "hr", "img", "input", "meta", "link", "col", "wbr"))
 _QUOTE_CLASSES = frozenset(("gmail_quote", "yahoo_quoted", "moz-cite-prefix", "protonmail_quote"))
 _QUOTE_IDS = frozenset(("appendonsend", "divrplyfwdmsg"))
