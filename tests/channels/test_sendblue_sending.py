@@ -164,6 +164,8 @@ def test_before_the_person_has_replied_it_waits_for_hours() -> None:
 
 def test_how_long_to_be_patient_is_heeded() -> None:
     assert send(says(429, "slow down", retry_after="7")) == Deferred("Sendblue asks for patience", 7_000)
+    by_date = says(429, "slow down", retry_after="Wed, 21 Oct 2026 07:28:09 GMT", date="Wed, 21 Oct 2026 07:28:00 GMT")
+    assert send(by_date) == Deferred("Sendblue asks for patience", 9_000)
 
 
 DOWN: list[Answerer] = [

@@ -32,7 +32,7 @@ from collections.abc import Sequence
 
 from posthaste.channels.base import Trace
 from posthaste.channels.bluebubbles.wire import Envelope, NewChat, Report, Row, TypingShown, read
-from posthaste.channels.http import Answer
+from posthaste.channels.http import Answer, retry_after_ms
 from posthaste.core.outcomes import (
     Absent,
     Accepted,
@@ -81,7 +81,7 @@ def classify(answer: Answer, marker: str, *, has_files: bool) -> Outcome:
         case status if 300 <= status < 400:
             return Deferred("the address redirects elsewhere, which is never followed", device_is_down=True)
         case 429:
-            return Deferred("the server asks for patience", retry_after_ms=_retry_after_ms(answer))
+            return Deferred("the server asks for patience", retry_after_ms(answer))
         case 413:
             return Rejected(Refusal.BAD_CONTENT, complaint(answer.status, envelope))
     if envelope is None:
@@ -136,12 +136,6 @@ def complaint(status: int, envelope: Envelope | None) -> str:
         return "the server password is wrong"
     said = (envelope.error.message if envelope.error else "") or envelope.message
     return f"the server answered {status}: {said}"
-
-
-def _retry_after_ms(answer: Answer) -> int | None:
-    # The other form, a date, would need a clock that agrees with the server's.
-    seconds = answer.headers.get("retry-after", "")
-    return int(seconds) * 1000 if seconds.isascii() and seconds.isdigit() and len(seconds) < 7 else None
 
 
 def finding_among(rows: Sequence[Row], trace: Trace) -> Finding:

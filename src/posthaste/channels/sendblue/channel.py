@@ -1,25 +1,25 @@
 """iMessage without a Mac, through Sendblue.
 
-This file asks; the shapes of the answers are in `wire`, what they mean is in `meaning`. What would surprise:
-Sendblue knows no idempotency key, so a lost answer is looked up in its list of messages, and our marker travels in the
-address of the status callback; a message carries one file; and webhooks belong to the account, not to a number, so each
-line registers its own and takes only what is for its number.
+How it is asked is in `asking`, the shapes of the answers are in `wire`, what they mean is in `meaning`, and webhooks are
+in `hooks`. What would surprise: Sendblue knows no idempotency key, so a lost answer is looked up in its list of messages,
+and our marker travels in the address of the status callback; a message carries one file; and webhooks belong to the
+account, not to a number, so each line registers its own and takes only what is for its number.
 """
 
-import hmac
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field, replace
-from typing import Final, TypeVar
+from dataclasses import replace
+from typing import Final
 from urllib.parse import parse_qsl, urlencode, urlsplit
 
 import httpx2
-import msgspec
 
 from posthaste.channels.base import Availability, Connection, Health, News, Order, Sender, Target, Trace, Unreachable
 from posthaste.channels.fetch.fetcher import Fetched, Fetcher
 from posthaste.channels.http import Answer, Limits, NeverLeft, NoAnswer, exchange
 from posthaste.channels.sendblue import meaning, wire
-from posthaste.channels.sendblue.wire import Hook, Row
+from posthaste.channels.sendblue.asking import BASE_URL, Asking, Request, base_url, good
+from posthaste.channels.sendblue.hooks import HOOK_KINDS, hook_json, hook_of, is_ours, is_proven
+from posthaste.channels.sendblue.wire import Row
 from posthaste.core.channels import Field, Form, Kind, Promises
 from posthaste.core.hooks import Heard, HookCall
 from posthaste.core.messages import MessageType
@@ -28,41 +28,15 @@ from posthaste.core.signals import Signal
 
 PHONE: Final = "phone"
 
-_BASE_URL = "https://api.sendblue.co"
-_HOOKS = "/hooks/sendblue/"
-_HOOK_KINDS = ("receive", "outbound", "typing_indicator")
 _MARKER = "marker"
-_SECRET_HEADER = "sb-signing-secret"
 _LONGEST_TEXT = 18_996
 
-_PAGE_ROWS = 100
-_PAGES = 10
 _RECEIPTS_A_POLL = 50
 # Sendblue's clock is not ours.
 _CLOCK_MARGIN_MS = 15 * 60_000
 # A message may be shown later than one that was made after it; what comes twice is absorbed.
 _OVERLAP_MS = 10 * 60_000
 _CROWDED_RETRY_MS = 1_000
-_NOT_UNDERSTOOD = "Sendblue answered in a way that this version does not understand"
-
-T = TypeVar("T")
-
-
-@dataclass(frozen=True, slots=True)
-class _Request:
-    method: str
-    path: str
-    body: object = None
-    query: Mapping[str, str] = field(default_factory=dict)
-
-
-@dataclass(frozen=True, slots=True)
-class _Listed:
-    """Messages; `is_whole` if no other fits the question, `is_clear` if all could be read."""
-
-    rows: Sequence[Row]
-    is_whole: bool
-    is_clear: bool
 
 
 class Sendblue:
@@ -78,7 +52,7 @@ class Sendblue:
             Field("apiSecretKey", "the API secret (sb-api-secret-key)", is_needed=True, is_secret=True),
             Field("fromNumber", "the Sendblue number of this line, where the account has several; as +16285551000", Form.PHONE),
             Field("webhookSecret", "the secret that webhooks have to carry (sb-signing-secret)", is_secret=True),
-            Field("baseUrl", "where the API is", Form.URL, default=_BASE_URL),
+            Field("baseUrl", "where the API is", Form.URL, default=BASE_URL),
         ),
         told_by=("apiKeyId", "baseUrl", "fromNumber"),
     )
@@ -95,8 +69,9 @@ class Sendblue:
         answer_bytes: int = 8 * 1024 * 1024,
     ) -> None:
         self._client, self._now_ms, self._fetcher = client, now_ms, fetcher
-        self._questions = Limits(connect_timeout_ms, question_timeout_ms, answer_bytes)
-        self._sends = replace(self._questions, answer_ms=answer_timeout_ms)
+        questions = Limits(connect_timeout_ms, question_timeout_ms, answer_bytes)
+        self._asking = Asking(client, questions)
+        self._sends = replace(questions, answer_ms=answer_timeout_ms)
         self._turn = 0
 
     # Sending
@@ -109,8 +84,8 @@ class Sendblue:
         """Make the one request that sends."""
         if objection := _objection(order):
             return objection
-        request = _Request("POST", "/api/send-message", _sending(device, order))
-        match await self._exchange(device, request, self._sends):
+        request = Request("POST", "/api/send-message", _sending(device, order))
+        match await self._asking.exchange(device, request, self._sends):
             case NeverLeft(why, is_crowded=True):
                 return Deferred(why, _CROWDED_RETRY_MS)
             case NeverLeft(why):
@@ -129,7 +104,7 @@ class Sendblue:
         not_before = max(trace.handed_at - _CLOCK_MARGIN_MS, 0)
         query = {"number": trace.address, "is_outbound": "true", "created_at_gte": wire.iso(not_before)}
         try:
-            listed = await self._rows(device, query)
+            listed = await self._asking.rows(device, query)
         except Unreachable as error:
             return CannotTell(str(error))
         finding = meaning.finding_among(listed.rows, trace, _own_number(device, trace.sender), not_before)
@@ -146,8 +121,8 @@ class Sendblue:
         if not _is_number(address):
             return Availability(False, "Sendblue writes to phone numbers alone")
         try:
-            request = _Request("GET", "/api/evaluate-service", query={"number": address})
-            service = (await self._ask(device, request, wire.Evaluation)).service
+            request = Request("GET", "/api/evaluate-service", query={"number": address})
+            service = (await self._asking.ask(device, request, wire.Evaluation)).service
         except Unreachable as error:
             return Availability(None, str(error))
         match service:
@@ -161,7 +136,7 @@ class Sendblue:
     async def ping(self, device: Connection) -> Health:
         """Ask for the webhooks, which takes the key and does nothing. What was written before the line was added is not ours."""
         try:
-            await self._ask(device, _Request("GET", "/api/account/webhooks"), wire.Account)
+            await self._asking.ask(device, Request("GET", "/api/account/webhooks"), wire.Account)
         except Unreachable as error:
             return Health(False, str(error), device.options)
         return Health(True, "Sendblue takes the API key", device.options, self._now_ms())
@@ -170,17 +145,17 @@ class Sendblue:
 
     async def listen(self, device: Connection) -> None:
         """Register our webhooks; those of ours that are otherwise are replaced, and other people's stay."""
-        hooks = (await self._ask(device, _Request("GET", "/api/account/webhooks"), wire.Account)).webhooks or wire.Hooks()
-        for kind in _HOOK_KINDS:
-            wanted = _hook(device, kind)
-            ours = [one for one in hooks.of(kind) if _is_ours(one.url, device.hook_url)]
+        hooks = (await self._asking.ask(device, Request("GET", "/api/account/webhooks"), wire.Account)).webhooks or wire.Hooks()
+        for kind in HOOK_KINDS:
+            wanted = hook_of(device, kind)
+            ours = [one for one in hooks.of(kind) if is_ours(one.url, device.hook_url)]
             if ours == [wanted]:
                 continue
             if ours:
                 urls = list(dict.fromkeys(one.url for one in ours))
-                await self._good(device, _Request("DELETE", "/api/account/webhooks", {"webhooks": urls, "type": kind}))
-            body = {"webhooks": [_hook_json(wanted)], "type": kind}
-            await self._good(device, _Request("POST", "/api/account/webhooks", body))
+                await self._asking.good(device, Request("DELETE", "/api/account/webhooks", {"webhooks": urls, "type": kind}))
+            body = {"webhooks": [hook_json(wanted)], "type": kind}
+            await self._asking.good(device, Request("POST", "/api/account/webhooks", body))
 
     async def poll(self, device: Connection, cursor: int, open_ids: Sequence[str]) -> News:
         """Fetch some receipts of what is open, and what people wrote since the cursor."""
@@ -190,7 +165,7 @@ class Sendblue:
         if not cursor:
             return News(signals, cursor, is_complete=True)
         query = {"is_outbound": "false", "created_at_gte": wire.iso(max(cursor - _OVERLAP_MS, 1)), **_of_number(device)}
-        listed = await self._rows(device, query)
+        listed = await self._asking.rows(device, query)
         signals += [signal for row in listed.rows for signal in meaning.inbound_of(row)]
         # A date may be that of a person's own clock; one to come would hide what everybody else writes until then.
         reached = max([cursor, *(min(row.made_at or 0, self._now_ms()) for row in listed.rows)])
@@ -199,14 +174,14 @@ class Sendblue:
 
     def hear(self, device: Connection, call: HookCall) -> Heard | None:
         """Translate a webhook that is Sendblue's."""
-        if not _is_proven(device, call):
+        if not is_proven(device, call):
             return None
         marker = dict(parse_qsl(call.query)).get(_MARKER)
         return Heard(meaning.report_of(call.body, marker, device.config.get("fromNumber", "")))
 
     async def download(self, device: Connection, ref: str, most_bytes: int) -> bytes:
         """Fetch a file without our key: from the API's own host, which is called anyway, or else past the guard."""
-        url, base = urlsplit(ref), urlsplit(_base_url(device))
+        url, base = urlsplit(ref), urlsplit(base_url(device))
         if (url.scheme, url.netloc) == (base.scheme, base.netloc):
             return await self._own_file(ref, most_bytes)
         if url.scheme != "https":
@@ -245,70 +220,12 @@ class Sendblue:
         return [*open_ids[start:], *open_ids[:start]][:_RECEIPTS_A_POLL]
 
     async def _receipt(self, device: Connection, handle: str) -> Sequence[Signal]:
-        answer = await self._answer(device, _Request("GET", "/api/status", query={"handle": handle}))
+        answer = await self._asking.answer(device, Request("GET", "/api/status", query={"handle": handle}))
         # Something about this one message; what people wrote must not wait for it.
         if answer.status in (400, 404):
             return ()
-        row = wire.read(_good(answer).body, Row)
+        row = wire.read(good(answer).body, Row)
         return () if row is None else meaning.receipt_of(row)
-
-    async def _rows(self, device: Connection, query: Mapping[str, str]) -> _Listed:
-        """Return messages in the order in which they were made."""
-        rows: list[Row] = []
-        is_clear = True
-        for page in range(_PAGES):
-            order = {"order_by": "createdAt", "order_direction": "asc", "limit": str(_PAGE_ROWS)}
-            asked = {**query, **order, "offset": str(page * _PAGE_ROWS)}
-            listed = await self._ask(device, _Request("GET", "/api/v2/messages", query=asked), wire.Rows)
-            legible = listed.legible
-            if listed.data and not legible:
-                raise Unreachable(_NOT_UNDERSTOOD)
-            rows += legible
-            is_clear = is_clear and len(legible) == len(listed.data)
-            if not listed.pagination.has_more or not listed.data:
-                return _Listed(rows, True, is_clear)
-        return _Listed(rows, False, is_clear)
-
-    async def _ask(self, device: Connection, request: _Request, shape: type[T]) -> T:
-        return _shaped(await self._good(device, request), shape)
-
-    async def _good(self, device: Connection, request: _Request) -> Answer:
-        return _good(await self._answer(device, request))
-
-    async def _answer(self, device: Connection, request: _Request) -> Answer:
-        """Ask something harmless."""
-        match await self._exchange(device, request, self._questions):
-            case NeverLeft(why) | NoAnswer(why):
-                raise Unreachable(why)
-            case Answer() as answer:
-                return answer
-
-    async def _exchange(self, device: Connection, request: _Request, limits: Limits) -> Answer | NeverLeft | NoAnswer:
-        return await exchange(
-            self._client,
-            request.method,
-            f"{_base_url(device)}{request.path}",
-            query=request.query,
-            content=None if request.body is None else msgspec.json.encode(request.body),
-            limits=limits,
-            headers=_key(device),
-        )
-
-
-def _base_url(device: Connection) -> str:
-    return (device.config.get("baseUrl") or _BASE_URL).rstrip("/")
-
-
-def _key(device: Connection) -> Mapping[str, str]:
-    return {
-        "sb-api-key-id": _printable(device.config.get("apiKeyId", "")),
-        "sb-api-secret-key": _printable(device.secrets.get("apiSecretKey", "")),
-    }
-
-
-def _printable(value: str) -> str:
-    """Spoil what no header can carry, and no key of Sendblue's has: it is answered as a wrong key, and raises nothing."""
-    return "".join(one if " " < one <= "~" else "?" for one in value)
 
 
 def _of_number(device: Connection) -> Mapping[str, str]:
@@ -353,48 +270,3 @@ def _sending(device: Connection, order: Order) -> Mapping[str, object]:
     if device.hook_url:
         body["status_callback"] = f"{device.hook_url}?{urlencode({_MARKER: order.marker})}"
     return body
-
-
-def _hook(device: Connection, kind: str) -> Hook:
-    number = device.config.get("fromNumber", "")
-    # Only for what people write can a webhook be told of some numbers alone.
-    return Hook(device.hook_url, device.secrets.get("webhookSecret"), [number] if number and kind == "receive" else None)
-
-
-def _hook_json(hook: Hook) -> Mapping[str, object]:
-    fields = {"url": hook.url, "secret": hook.secret, "sendblue_numbers": hook.sendblue_numbers}
-    return {name: value for name, value in fields.items() if value}
-
-
-def _is_proven(device: Connection, call: HookCall) -> bool:
-    """Tell whether a call carries the secret, if there is one.
-
-    Callbacks about our own messages may come without any, which Sendblue does not promise for them, but not with a wrong one;
-    the address that they come to is a secret as well.
-    """
-    secret, given = device.secrets.get("webhookSecret", ""), call.headers.get(_SECRET_HEADER)
-    if not secret:
-        return True
-    return meaning.is_about_ours(call.body) if given is None else hmac.compare_digest(given.encode(), secret.encode())
-
-
-def _is_ours(url: str, hook_url: str) -> bool:
-    """Tell our webhooks from others' by the token behind our path, whatever host stood before it."""
-    return url == hook_url or (bool(_token(url)) and _token(url) == _token(hook_url))
-
-
-def _token(hook_url: str) -> str:
-    return hook_url.partition(_HOOKS)[2].partition("?")[0].strip("/")
-
-
-def _good(answer: Answer) -> Answer:
-    if not 200 <= answer.status < 300:
-        raise Unreachable(meaning.complaint(answer))
-    return answer
-
-
-def _shaped(answer: Answer, shape: type[T]) -> T:
-    value = wire.read(answer.body, shape)
-    if value is None:
-        raise Unreachable(_NOT_UNDERSTOOD)
-    return value

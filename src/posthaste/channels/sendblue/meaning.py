@@ -21,7 +21,7 @@ request means, first match wins:
 from collections.abc import Mapping, Sequence
 
 from posthaste.channels.base import Trace
-from posthaste.channels.http import Answer
+from posthaste.channels.http import Answer, retry_after_ms
 from posthaste.channels.sendblue.wire import Dots, Row, read
 from posthaste.core.outcomes import (
     Absent,
@@ -112,12 +112,6 @@ def complaint(answer: Answer) -> str:
     if not _is_sendblues(read(answer.body, Row)):
         return f"something other than Sendblue answered, with status {answer.status}"
     return f"Sendblue answered {answer.status}"
-
-
-def retry_after_ms(answer: Answer) -> int | None:
-    # The other form, a date, would need a clock that agrees with Sendblue's.
-    seconds = answer.headers.get("retry-after", "")
-    return int(seconds) * 1000 if seconds.isascii() and seconds.isdigit() and len(seconds) < 7 else None
 
 
 def finding_among(rows: Sequence[Row], trace: Trace, own_number: str | None, not_before: int) -> Finding:
