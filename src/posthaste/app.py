@@ -129,6 +129,10 @@ class Engine:
         """Let the sends in hand end, then the loops."""
         await self.sender.drain()
         await self.supervisor.stop()
+        await self.close()
+
+    async def close(self) -> None:
+        """Let go of the standing connections to devices, which calls alone may have opened."""
         for channel in self._channels.values():
             await channel.close()
 
@@ -286,6 +290,8 @@ async def run(settings: Settings, role: Role, announce: Callable[[str, Sandboxed
         await store.write(seal_anew, vault)
         links = Links(vault, public_url)
         engine = make_engine(store, settings, clock, ids, client, links)
+        # After the last call was answered, which may have asked a device; a process without loops has no other end.
+        stack.push_async_callback(engine.close)
         sandbox_url = await _sandbox(settings, role, stack)
         ready = asyncio.Event()
         if bound is not None:

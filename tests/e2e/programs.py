@@ -20,6 +20,7 @@ import httpx2
 
 END_WITHIN_S = 60
 READY = "Posthaste is ready at "
+LAST = ("curl ", "Make a key ")
 
 
 def environment(settings: Mapping[str, str]) -> dict[str, str]:
@@ -116,8 +117,13 @@ class Server:
 
 
 @contextmanager
-def running(folder: Path, *arguments: object, command: list[str] | None = None, **settings: str) -> Iterator[Server]:
-    """Start a server on this data folder and a free port, and kill it when the block is left."""
+def running(
+    folder: Path, *arguments: object, command: list[str] | None = None, last: tuple[str, ...] = LAST, **settings: str
+) -> Iterator[Server]:
+    """Start a server on this data folder and a free port, and kill it when the block is left.
+
+    It is ready when it has said its `last` line.
+    """
     began = time.monotonic()
     shown = folder.with_name(f"{folder.name}.stderr")
     with shown.open("w") as errors:
@@ -132,18 +138,18 @@ def running(folder: Path, *arguments: object, command: list[str] | None = None, 
     assert process.stdout is not None
     with process, process.stdout:
         try:
-            yield Server(process, _welcome(process, shown), time.monotonic() - began, folder)
+            yield Server(process, _welcome(process, shown, last), time.monotonic() - began, folder)
         finally:
             process.kill()
 
 
-def _welcome(process: subprocess.Popen[str], shown: Path) -> str:
+def _welcome(process: subprocess.Popen[str], shown: Path, last: tuple[str, ...]) -> str:
     """Read until it says that it is ready, with the call to paste if there is one."""
     assert process.stdout is not None
     lines: list[str] = []
     for line in process.stdout:
         lines.append(line)
-        if line.startswith(("curl ", "Make a key ")):
+        if line.startswith(last):
             return "".join(lines)
     raise AssertionError(f"it ended before it was ready: {''.join(lines)}{shown.read_text()}")
 
