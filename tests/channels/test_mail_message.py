@@ -119,6 +119,8 @@ def test_a_mail_is_ascii_on_the_wire_whatever_it_says() -> None:
 
 def test_a_domain_beyond_ascii_is_spelt_in_letters_and_a_name_beyond_ascii_needs_a_server_that_can() -> None:
     assert compose(order("bob@bücher.example"), account_of(device()), NOW).to == "bob@xn--bcher-kva.example"
+    # Names of today's standard, not those of 2003, where this one was that of fass.de and somebody else's.
+    assert compose(order("bob@faß.de"), account_of(device()), NOW).to == "bob@xn--fa-hia.de"
     draft = compose(order("zoë@people.example"), account_of(device()), NOW)
     assert draft.needs_utf8
     assert mail_of(draft)["To"] == "zoë@people.example"
@@ -132,6 +134,10 @@ def test_bounces_go_where_the_line_says_and_a_star_in_it_tells_the_message() -> 
     assert message_id_of_bounce(draft.sender, account) == draft.message_id
     assert message_id_of_bounce("bounces+other@bounce.example.com", account) is None
     assert message_id_of_bounce(LINE, account_of(device())) is None
+    beyond = account_of(device(returnPath="bounces+*@bücher.example"))
+    draft = compose(order(), beyond, NOW)
+    assert draft.message_id == f"<{KEY}@xn--bcher-kva.example>"
+    assert message_id_of_bounce(draft.sender, beyond) == draft.message_id
 
 
 @pytest.mark.parametrize(
@@ -141,6 +147,11 @@ def test_bounces_go_where_the_line_says_and_a_star_in_it_tells_the_message() -> 
         ({"text": " \n"}, Refusal.BAD_CONTENT),
         ({"address": "bob@" + "x" * 80 + ".example"}, Refusal.BAD_ADDRESS),
         ({"address": "bob bob@people.example"}, Refusal.BAD_ADDRESS),
+        ({"address": "<bob@people.example>"}, Refusal.BAD_ADDRESS),
+        ({"address": "bob@people.example."}, Refusal.BAD_ADDRESS),
+        ({"address": "bob@people@example"}, Refusal.BAD_ADDRESS),
+        ({"address": "bob"}, Refusal.BAD_ADDRESS),
+        ({"sender": Sender(None, "ada")}, Refusal.BAD_ADDRESS),
     ],
 )
 def test_what_can_be_no_mail_is_refused(changes: dict[str, object], refusal: Refusal) -> None:
@@ -207,6 +218,15 @@ def test_half_a_signature_and_a_bad_port_are_no_account() -> None:
         account_of(device(dkimDomain="example.com"))
     with pytest.raises(BadAccount, match="smtpPort"):
         account_of(device(smtpPort=70000))
+
+
+@pytest.mark.parametrize("name", ["replyTo", "returnPath"])
+@pytest.mark.parametrize(
+    "text", ["ada", "ada@", "@x", "<a@b.example>", "a@b.example\r\nBcc: x", "a@b@c", "a@*.example", "a@b..c"]
+)
+def test_what_is_no_address_is_no_account(name: str, text: str) -> None:
+    with pytest.raises(BadAccount, match=name):
+        account_of(device(**{name: text}))
 
 
 def test_ports_follow_the_security_unless_given() -> None:

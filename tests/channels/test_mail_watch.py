@@ -70,11 +70,12 @@ def test_whoever_asks_at_the_same_time_makes_one_watch(lab: Lab) -> None:
     async def story(it: Office) -> None:
         changed = replace(it.device, config={**it.device.config, "fromName": "Ada"})
         await begun(it, it.device)
-        await asyncio.gather(*(it.channel.listen(changed) for _ in range(3)), it.channel.poll(changed, 0, []))
+        await asyncio.gather(*(it.channel.poll(changed, 0, []) for _ in range(3)))
+        await it.channel.listen(changed)
         await it.answered("Told")
         await it.tray.until(lambda signals: len(signals) >= 1)
         await it.channel.close()
-        await until(partial(said, it, f"imap({it.line})", 4), "every session has ended")
-        assert not said(it, f"Login: user=<{it.line}>", 5)  # Two polls, and a watch under either account.
+        await until(partial(said, it, f"imap({it.line})", 6), "every session has ended")
+        assert not said(it, f"Login: user=<{it.line}>", 7)  # Four polls, and a watch under either account.
 
     run(lab, story)

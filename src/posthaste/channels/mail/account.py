@@ -4,10 +4,13 @@ Nothing is asked here. An account is a plain value, so that two of them can be c
 account that has changed is given up.
 """
 
+import re
 import ssl
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Final
+
+from email_validator import validate_email
 
 from posthaste.channels.base import Connection
 
@@ -18,6 +21,8 @@ NONE: Final = "none"
 _SMTP_PORTS = {STARTTLS: 587, TLS: 465, NONE: 25}
 _IMAP_PORTS = {STARTTLS: 143, TLS: 993, NONE: 143}
 _HIGHEST_PORT = 65535
+#: A `*` may stand in the name alone: the domain is that of Message-IDs.
+_ADDRESS = re.compile(r"[^\s<>()\[\],;:\\\"@]+@[^\s<>()\[\],;:\\\"@*]+")
 
 
 class BadAccount(Exception):  # noqa: N818 - it says what is wrong
@@ -84,9 +89,9 @@ def account_of(device: Connection) -> Account:
         imap=_server("imap", config, secrets, _IMAP_PORTS),
         folder=config.get("imapFolder", "") or "INBOX",
         from_name=config.get("fromName", ""),
-        reply_to=config.get("replyTo", ""),
+        reply_to=_address("replyTo", config),
         subject=config.get("subject", ""),
-        return_path=config.get("returnPath", ""),
+        return_path=_address("returnPath", config),
         signing=_signing(config, secrets),
     )
 
@@ -102,6 +107,29 @@ def scrubbed(account: Account, text: str) -> str:
 def default_tls() -> ssl.SSLContext:
     """Return how servers prove who they are, unless somebody brings certificates of their own: by the machine's."""
     return ssl.create_default_context()
+
+
+def in_ascii(domain: str) -> str:
+    """Spell a domain in the letters that every server knows (RFC 5891); raise `ValueError` if it cannot be one.
+
+    The codec of Python knows the names of 2003 alone, and would make that of another domain out of some.
+    """
+    if domain.isascii():
+        return domain.encode("idna").decode()  # For the lengths of its parts.
+    return validate_email(f"x@{domain}", check_deliverability=False, test_environment=True).ascii_domain
+
+
+def _address(name: str, config: Mapping[str, str]) -> str:
+    text = config.get(name, "").strip()
+    try:
+        if not text:
+            return ""
+        if _ADDRESS.fullmatch(text):
+            local, _, domain = text.partition("@")
+            return f"{local}@{in_ascii(domain)}"
+    except ValueError:
+        pass
+    raise BadAccount(f"{name} must be an e-mail address")
 
 
 def _server(kind: str, config: Mapping[str, str], secrets: Mapping[str, str], ports: Mapping[str, int]) -> Server | None:

@@ -10,6 +10,7 @@ import re
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
+from email.errors import MessageError
 from email.headerregistry import Address
 from email.message import EmailMessage
 from email.policy import SMTP
@@ -21,7 +22,7 @@ import dkim  # type: ignore[import-untyped]
 from dkim.crypto import UnparsableKeyError  # type: ignore[import-untyped]
 
 from posthaste.channels.base import File, Order, Sender
-from posthaste.channels.mail.account import Account, Signing
+from posthaste.channels.mail.account import Account, Signing, in_ascii
 from posthaste.core.outcomes import Refusal
 
 _SUBJECT_CHARS = 60
@@ -75,7 +76,7 @@ def compose(order: Order, account: Account, sent_at: int) -> Draft:
     message["From"] = _address(sender, account.from_name or order.sender.name or "")
     message["To"] = _address(to, "")
     if account.reply_to:
-        message["Reply-To"] = _address(_routable(account.reply_to), "")
+        message["Reply-To"] = _address(account.reply_to, "")
     message["Subject"] = subject_of(order, account)
     message["Date"] = format_datetime(datetime.fromtimestamp(sent_at // 1000, UTC))
     _fill(message, order)
@@ -142,7 +143,7 @@ def signature(content: bytes, signing: Signing) -> bytes:
         signed: bytes = dkim.sign(
             content,
             signing.selector.encode("idna"),
-            signing.domain.encode("idna"),
+            in_ascii(signing.domain).encode(),
             signing.key.replace("\\n", "\n").encode(),
             canonicalize=(b"relaxed", b"relaxed"),
             # From stands twice, so that nobody can add a second one that readers would see instead.
@@ -175,7 +176,7 @@ def _by_hand(order: Order, account: Account, message_id: str, sender: str) -> by
     """Write the headers that must not be encoded; all of it is ASCII, and nothing of it can hold a line's end."""
     letter = order.letter
     references = [one for one in letter.references if _MESSAGE_ID.fullmatch(one) and one.isascii() and len(one) < _HEADER_CHARS]
-    reply_to = quote(_routable(account.reply_to) if account.reply_to else sender, safe="@")
+    reply_to = quote(account.reply_to or sender, safe="@")
     leave = [f"<mailto:{reply_to}?subject=unsubscribe>"]
     url = letter.unsubscribe_url
     if re.fullmatch(r"https?://[!-;=?-~]+", url):
@@ -201,7 +202,7 @@ def _address(address: str, name: str) -> Address:
         # The library counts letters beyond ASCII as a defect, whatever the policy allows, so the rest is checked alone.
         Address(addr_spec="".join(one if one.isascii() else "x" for one in address))
         return Address(_line(name, _NAME_CHARS), *address.rsplit("@", 1))
-    except (ValueError, IndexError):
+    except (ValueError, IndexError, MessageError):
         raise Unsendable(Refusal.BAD_ADDRESS, "the e-mail address cannot be written into a mail") from None
 
 
@@ -209,8 +210,8 @@ def _routable(address: str) -> str:
     """Spell a domain in the letters that every server knows; what stands before the `@` can only stay as it is."""
     local, _, domain = address.rpartition("@")
     try:
-        return f"{local}@{domain.encode('idna').decode()}"
-    except UnicodeError:
+        return f"{local}@{in_ascii(domain)}"
+    except ValueError:
         raise Unsendable(Refusal.BAD_ADDRESS, "the domain of the e-mail address cannot be one") from None
 
 

@@ -14,6 +14,8 @@ from posthaste.channels.mail.bounces import report_of
 from posthaste.channels.mail.message import ids_in, is_ours
 from posthaste.channels.mail.parsing import addresses_in, content_of, filename_of, header, media_type_of, parsed, text_of
 from posthaste.channels.mail.text import reply_of, text_of_html
+from posthaste.core.addresses import normalise_email
+from posthaste.core.errors import Refused
 from posthaste.core.optout import Wish, wish_of
 from posthaste.core.signals import Inbound, InboundFile, Receipt, Signal
 
@@ -50,7 +52,7 @@ def signals_of(letter: Letter, account: Account) -> Sequence[Signal]:
         Inbound(
             external_id=_id_of(mail, letter.raw),
             cursor=letter.cursor,
-            address=sender,
+            address=_spelt(sender),
             text=_words(mail),
             at=letter.at,
             to=_written_to(mail),
@@ -144,7 +146,16 @@ def _written_to(mail: EmailMessage) -> str | None:
     """Return the address that was written to: the one under which it was delivered, if it stands in the mail."""
     named = addresses_in(mail, "To", "Cc")
     delivered = addresses_in(mail, "X-Original-To", "Delivered-To")
-    return next((one for one in delivered if one in named), None) or next(iter([*named, *delivered]), None)
+    found = next((one for one in delivered if one in named), None) or next(iter([*named, *delivered]), None)
+    return _spelt(found) if found else None
+
+
+def _spelt(address: str) -> str:
+    """Return the one spelling of an address; one that nobody could be written to at stays as it is."""
+    try:
+        return normalise_email(address)
+    except Refused:
+        return address
 
 
 def _id_of(mail: EmailMessage, raw: bytes) -> str:
