@@ -4,6 +4,7 @@ import pytest
 from builders import House, a_sending, accepted, phone
 
 from fixtures.rows import HOUR, NOON, SECOND
+from posthaste.actions.show_replies import ReplyFilters, reply_views
 from posthaste.core.addresses import normalise_phone
 from posthaste.core.lines import Line
 from posthaste.core.messages import Message
@@ -49,6 +50,20 @@ def test_a_reply_names_the_message_that_it_answers_and_not_only_the_last(house: 
     house.deliver(Accepted("guid-2"))
     house.receive(line.device_id, wrote("To one", answers=("nobody's", "guid-1")), wrote("To two", external_id="in-2"))
     assert {one.text: one.reply_to for one in received(house)} == {"To one": first, "To two": last}
+
+
+def test_a_reply_answers_what_was_sent_last_and_not_what_was_written_last(any_house: House) -> None:
+    line = any_house.add_line()
+    planned = any_house.send(text="For later", scheduled_at=NOON + HOUR)
+    now = any_house.send(text="At once")
+    any_house.deliver(Accepted("guid-1"))
+    any_house.receive(line.device_id, wrote("To the one"))
+    any_house.later(HOUR)
+    any_house.deliver(Accepted("guid-2"))
+    any_house.receive(line.device_id, wrote("To the other", external_id="in-2"))
+    assert {one.text: one.reply_to for one in received(any_house)} == {"To the one": now, "To the other": planned}
+    [view], _ = any_house.read(reply_views, any_house.workspace.id, ReplyFilters(), 1, 10)
+    assert [one.id for one in view.parents] == [planned, now]
 
 
 def test_somebody_unknown_who_writes_becomes_a_lead_and_no_new_conversation_is_counted_for_the_answer(any_house: House) -> None:

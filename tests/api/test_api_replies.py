@@ -56,6 +56,21 @@ def test_no_more_than_ten_of_each_are_told() -> None:
     run(main)
 
 
+def test_messages_around_a_reply_are_told_in_the_order_in_which_they_were_sent() -> None:
+    async def main() -> None:
+        async with house() as it:
+            planned = {"message": "planned", "recipientPhone": phone(1), "scheduledDate": "2026-03-12T13:00:00Z"}
+            assert (await it.send(planned)).json()["status"] == "scheduled"
+            await spoken(it, 1, "at once")
+            it.clock.now += 3_600_000
+            await it.settle()
+            await hear(it, 1, "theirs")
+            [reply] = (await it.get("/api/replies")).json()["replies"]
+            assert [one["message"] for one in reply["parentMessages"]] == ["planned", "at once"]
+
+    run(main)
+
+
 def test_filters_mean_one_lead() -> None:
     async def main() -> None:
         async with house() as it:

@@ -8,7 +8,7 @@ import pytest
 from stores import StoppedClock
 
 from posthaste.ids import Ids
-from posthaste.store import availability, conversation_lists, reply_lists, signals
+from posthaste.store import availability, conversation_lists, messages, reply_lists, signals
 from posthaste.store.conversation_lists import ANYBODY, Search
 from posthaste.store.inline import InlineStore
 from posthaste.store.transaction import Row, Transaction
@@ -66,6 +66,8 @@ def plan_of(ask: Callable[[Any], object]) -> str:
             lambda tx: conversation_lists.count(tx, "w"),
             ["l USING COVERING INDEX leads_newest", "m USING COVERING INDEX messages_of_lead"],
         ),
+        (lambda tx: reply_lists.sent_to(tx, ["l"], 10), ["m USING INDEX messages_of_lead"]),
+        (lambda tx: messages.last_sent_to(tx, "l", "a"), ["messages USING INDEX messages_of_lead"]),
         (lambda tx: conversation_lists.messages_of(tx, "l", 0, 50), ["USING INDEX messages_of_lead"]),
         (lambda tx: conversation_lists.count_messages_of(tx, "l"), ["USING COVERING INDEX messages_of_lead"]),
         (

@@ -11,6 +11,9 @@ from posthaste.core.messages import CrmIds, Message
 from posthaste.core.windows import Window
 from posthaste.store.transaction import Row, Transaction
 
+#: Among how many of a lead's messages the last ones that went out are looked for, so that nobody's take long to read.
+LATEST = 100
+
 _NAMES = [
     "id",
     "workspace_id",
@@ -253,15 +256,24 @@ def references(tx: Transaction, message: Message) -> list[str]:
 
 
 def last_sent_to(tx: Transaction, lead_id: str, address: str) -> str | None:
-    """Return the last message that left, or may have, for an address of a lead. Served by messages_of_lead."""
+    """Return the message that left last, or may have, for an address of a lead.
+
+    Served by messages_of_lead, among the latest that were written: one may have waited for its date while others went.
+    """
     row = tx.one(
         """
-        SELECT id FROM messages
-        WHERE lead_id = :lead_id AND address = :address AND direction = 'sent' AND status IN ('sent', 'delivered', 'unknown')
-        ORDER BY created_at DESC, id DESC
+        SELECT late.id
+        FROM (
+            SELECT id, COALESCE(sent_at, updated_at) AS left_at
+            FROM messages
+            WHERE lead_id = :lead_id AND address = :address AND direction = 'sent' AND status IN ('sent', 'delivered', 'unknown')
+            ORDER BY created_at DESC, id DESC
+            LIMIT :among
+        ) AS late
+        ORDER BY late.left_at DESC, late.id DESC
         LIMIT 1
         """,
-        {"lead_id": lead_id, "address": address},
+        {"lead_id": lead_id, "address": address, "among": LATEST},
     )
     return row[0] if row else None
 

@@ -6,6 +6,7 @@ messages_replied. So a page costs what lies between its replies, not what lies i
 
 from collections.abc import Collection
 
+from posthaste.store.messages import LATEST
 from posthaste.store.transaction import Row, Transaction
 
 
@@ -75,23 +76,31 @@ def recent(tx: Transaction, workspace_id: str, lead_ids: Collection[str], each: 
 
 
 def sent_to(tx: Transaction, lead_ids: Collection[str], each: int) -> dict[str, list[str]]:
-    """Return the ids of the last messages that went out to each of these leads, newest first. Served by messages_of_lead."""
+    """Return the ids of the last messages that went out to each of these leads, the last one first.
+
+    Served by messages_of_lead, among the latest that were written: one may have waited for its date while others went.
+    """
     rows = tx.rows(
         """
         SELECT l.id, (
             SELECT string_agg(one.id, ',')
             FROM (
-                SELECT m.id
-                FROM messages AS m
-                WHERE m.lead_id = l.id AND m.direction = 'sent' AND m.sent_at IS NOT NULL
-                ORDER BY m.created_at DESC, m.id DESC
+                SELECT late.id
+                FROM (
+                    SELECT m.id, m.sent_at
+                    FROM messages AS m
+                    WHERE m.lead_id = l.id AND m.direction = 'sent' AND m.sent_at IS NOT NULL
+                    ORDER BY m.created_at DESC, m.id DESC
+                    LIMIT :among
+                ) AS late
+                ORDER BY late.sent_at DESC, late.id DESC
                 LIMIT :each
             ) AS one
         )
         FROM leads AS l
         WHERE l.id IN EACH(:lead_ids)
         """,
-        {"lead_ids": list(lead_ids), "each": each},
+        {"lead_ids": list(lead_ids), "each": each, "among": LATEST},
     )
     return _ids_of(rows)
 
