@@ -148,7 +148,9 @@ def test_an_address_that_turns_out_to_be_off_the_channel_gives_way_to_the_next(a
     for address in (phone(1), phone(7)):
         claimed = any_house.begin()
         assert claimed.attempt.address == address
-        any_house.receive(line.device_id, Echo(f"guid-{address}", 7, claimed.attempt.marker, error="22", is_off_channel=True))
+        any_house.receive(
+            line.device_id, Echo(f"guid-{address}", 7, claimed.attempt.marker, error="22", refusal=Refusal.NOT_ON_CHANNEL)
+        )
     message = any_house.view(message_id).message
     assert (message.status, message.checked_addresses) == ("fallback", (phone(1), phone(7)))
     assert any_house.line(line.id).usage_total == 0
@@ -158,8 +160,26 @@ def test_an_address_that_was_taken_first_is_not_given_up_for_another(any_house: 
     line = any_house.add_line()
     message_id = any_house.send(alt_phones=(phone(7), None, None))
     any_house.deliver(Accepted("guid"))
-    any_house.receive(line.device_id, Receipt("guid", error="22", is_off_channel=True))
+    any_house.receive(line.device_id, Receipt("guid", error="22", refusal=Refusal.NOT_ON_CHANNEL))
     assert (any_house.status(message_id), any_house.line(line.id).usage_total) == ("failed", 1)
+
+
+@pytest.mark.parametrize(
+    ("refusal", "code"),
+    [
+        (Refusal.BAD_ADDRESS, "BAD_ADDRESS"),
+        (Refusal.BLOCKED, "BLOCKED"),
+        (Refusal.NOT_ON_CHANNEL, "PROVIDER_ERROR"),
+        (Refusal.OTHER, "PROVIDER_ERROR"),
+    ],
+)
+def test_a_report_of_a_failure_has_the_code_of_the_same_refusal(house: House, refusal: Refusal, code: str) -> None:
+    line = house.add_line()
+    message_id = house.send()
+    house.deliver(Accepted("guid"))
+    house.receive(line.device_id, Receipt("guid", error="no such user", refusal=refusal))
+    message = house.view(message_id).message
+    assert (message.status, message.code, message.error_message) == ("failed", code, "no such user")
 
 
 def test_an_echo_ends_a_doubt(any_house: House) -> None:

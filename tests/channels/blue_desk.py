@@ -16,7 +16,7 @@ from posthaste.channels.bluebubbles.channel import BlueBubbles
 from posthaste.channels.bluebubbles.meaning import report_of
 from posthaste.channels.http import open_client
 from posthaste.clock import SystemClock
-from posthaste.core.outcomes import Outcome
+from posthaste.core.outcomes import Outcome, Refusal
 from posthaste.core.signals import Echo, Inbound, Reaction, Receipt, Signal, Typing
 from posthaste.sandbox.numbers import scripted_numbers
 from posthaste.sandbox.server import spawn
@@ -151,10 +151,10 @@ def timeless(signal: Signal) -> Signal:
         case Typing():
             return signal
         case Echo():
-            return replace(signal, cursor=0, delivered_at=None, read_at=None, error=signal.error and "", is_off_channel=False)
+            return replace(signal, cursor=0, delivered_at=None, read_at=None, error=signal.error and "", refusal=Refusal.OTHER)
         case Receipt():
             delivered_at, read_at = signal.delivered_at and 1, signal.read_at and 1
-            return replace(signal, delivered_at=delivered_at, read_at=read_at, error=signal.error and "", is_off_channel=False)
+            return replace(signal, delivered_at=delivered_at, read_at=read_at, error=signal.error and "", refusal=Refusal.OTHER)
 
 
 @asynccontextmanager

@@ -9,6 +9,7 @@ from mailroom import KEY, LINE, MESSAGE_ID, PERSON, device
 
 from posthaste.channels.mail.account import Account, account_of
 from posthaste.channels.mail.reading import Letter, file_in, signals_of
+from posthaste.core.outcomes import Refusal
 from posthaste.core.signals import Inbound, InboundFile, Receipt, Signal
 
 AT = 1_760_000_123_000
@@ -230,7 +231,17 @@ def dsn(action: str = "failed", original: str = "text/rfc822-headers") -> str:
 
 @pytest.mark.parametrize("original", ["text/rfc822-headers", "message/rfc822"])
 def test_a_bounce_is_an_error_with_its_status(original: str) -> None:
-    assert signals(dsn(original=original)) == [Receipt(MESSAGE_ID, error=f"5.1.1 <{PERSON}>: no such user here")]
+    error = f"5.1.1 <{PERSON}>: no such user here"
+    assert signals(dsn(original=original)) == [Receipt(MESSAGE_ID, error=error, refusal=Refusal.BAD_ADDRESS)]
+
+
+@pytest.mark.parametrize(
+    ("status", "refusal"),
+    [("5.2.3", Refusal.BAD_CONTENT), ("5.7.1", Refusal.BLOCKED), ("4.4.1", Refusal.OTHER), ("5.0.0", Refusal.OTHER)],
+)
+def test_a_bounce_means_what_the_same_status_means_at_the_door(status: str, refusal: Refusal) -> None:
+    (receipt,) = signals(dsn().replace("5.1.1", status))
+    assert isinstance(receipt, Receipt) and receipt.refusal is refusal
 
 
 @pytest.mark.parametrize("action", ["delayed", "relayed", "expanded"])
@@ -263,7 +274,7 @@ def test_a_bounce_is_about_the_mail_that_it_returns_whatever_else_it_names() -> 
 
 def test_a_bounce_in_letters_beyond_ascii_is_a_bounce() -> None:
     mail = dsn(original="message/global").replace("message/delivery", "message/global-delivery").replace(PERSON, "zoë@x.example")
-    expected = [Receipt(MESSAGE_ID, error="5.1.1 <zoë@x.example>: no such user here")]
+    expected = [Receipt(MESSAGE_ID, error="5.1.1 <zoë@x.example>: no such user here", refusal=Refusal.BAD_ADDRESS)]
     assert signals(mail) == expected
     head, mark, rest = mail.partition("Reporting-MTA")
     status, end, tail = (mark + rest).partition("\n--b\n")

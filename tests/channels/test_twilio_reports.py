@@ -15,6 +15,7 @@ from posthaste.channels.http import open_client
 from posthaste.channels.twilio.channel import Twilio
 from posthaste.channels.twilio.signature import signature
 from posthaste.core.hooks import Heard, HookCall
+from posthaste.core.outcomes import Refusal
 from posthaste.core.signals import Echo, Inbound, InboundFile, Receipt, Signal
 
 MINUTE = 60_000
@@ -181,7 +182,7 @@ def test_what_is_open_is_asked_for_one_by_one() -> None:
     gone = ask("/Messages/SM4.json", says(404, bad(20404, 404)))
     news = poll(AT, [MESSAGE, "SM2", "SM3", "SM4", "no/id"], done, still, failed, gone, device=QUIET)
     words = "the number is a landline, or its carrier cannot be reached (Twilio error 30006)"
-    assert news == News([Receipt(MESSAGE, AT + MINUTE), Receipt("SM3", error=words)], AT, True)
+    assert news == News([Receipt(MESSAGE, AT + MINUTE), Receipt("SM3", error=words, refusal=Refusal.BAD_ADDRESS)], AT, True)
 
 
 def test_of_many_that_are_open_each_has_its_turn() -> None:

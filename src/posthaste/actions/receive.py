@@ -15,7 +15,7 @@ from posthaste.actions.settle import Ruling, settle
 from posthaste.core.lifecycle import Status, Step
 from posthaste.core.messages import Message
 from posthaste.core.optout import Wish, wish_of
-from posthaste.core.outcomes import Accepted
+from posthaste.core.outcomes import Accepted, Refusal
 from posthaste.core.signals import Echo, Inbound, Reaction, Receipt, Signal, Typing
 from posthaste.core.verdicts import Finish, Verdict, off_channel
 from posthaste.settings import Settings
@@ -25,6 +25,7 @@ from posthaste.store.devices import Access
 from posthaste.store.transaction import Transaction
 
 _SOON_MS = 2_000
+_WITHOUT_A_WORD = frozenset({Refusal.OTHER, Refusal.NOT_ON_CHANNEL})
 
 
 def receive(tx: Transaction, settings: Settings, device_id: str, signals: Sequence[Signal], source: str) -> None:
@@ -95,11 +96,15 @@ def _verdict(signal: Receipt | Echo, attempt: Attempt, message: Message) -> Verd
     accepted = Accepted(signal.external_id, signal.delivered_at, signal.read_at)
     if signal.error is not None:
         is_open = attempt.state != "done" and message.status == Status.SENDING
-        if signal.is_off_channel and is_open:
+        if signal.refusal is Refusal.NOT_ON_CHANNEL and is_open:
             return off_channel(signal.error, other_addresses(attempt, message), accepted)
-        return Finish(Step.FAIL, "PROVIDER_ERROR", signal.error, accepted)
+        return Finish(Step.FAIL, _code_of(signal.refusal), signal.error, accepted)
     has_arrived = signal.delivered_at is not None or signal.read_at is not None
     return Finish(Step.DELIVER if has_arrived else Step.ACCEPT, accepted=accepted)
+
+
+def _code_of(refusal: Refusal) -> str:
+    return "PROVIDER_ERROR" if refusal in _WITHOUT_A_WORD else refusal.name
 
 
 def _look_soon(tx: Transaction, settings: Settings, access: Access, signal: Receipt | Echo) -> None:

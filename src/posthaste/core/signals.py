@@ -6,19 +6,21 @@ Signals come early, late, twice and in any order; `actions.receive` absorbs all 
 
 from dataclasses import dataclass
 
+from posthaste.core.outcomes import Refusal
+
 
 @dataclass(frozen=True, slots=True)
 class Receipt:
     """What became of a message that the provider calls `external_id`.
 
-    `is_off_channel`: the error says that the address is not on the channel, so that another one may be.
+    `refusal` is what the error comes to; if that the address is not on the channel, another one may be.
     """
 
     external_id: str
     delivered_at: int | None = None
     read_at: int | None = None
     error: str | None = None
-    is_off_channel: bool = False
+    refusal: Refusal = Refusal.OTHER
 
 
 @dataclass(frozen=True, slots=True)
@@ -31,7 +33,7 @@ class Echo:
     delivered_at: int | None = None
     read_at: int | None = None
     error: str | None = None
-    is_off_channel: bool = False
+    refusal: Refusal = Refusal.OTHER
 
 
 @dataclass(frozen=True, slots=True)

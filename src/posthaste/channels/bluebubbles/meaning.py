@@ -192,8 +192,7 @@ def echo_of(row: Row) -> Sequence[Signal]:
         case Accepted(guid, delivered_at, read_at):
             return (Echo(guid, row.rowid, row.temp_guid, delivered_at, read_at),)
         case Rejected(refusal, detail):
-            is_off = refusal is Refusal.NOT_ON_CHANNEL
-            return (Echo(row.guid, row.rowid, row.temp_guid, error=detail, is_off_channel=is_off),)
+            return (Echo(row.guid, row.rowid, row.temp_guid, error=detail, refusal=refusal),)
         case Ambiguous():
             return ()
 
@@ -206,7 +205,7 @@ def receipt_of(row: Row) -> Sequence[Signal]:
         case Accepted(guid, delivered_at, read_at) if delivered_at or read_at:
             return (Receipt(guid, delivered_at, read_at),)
         case Rejected(refusal, detail):
-            return (Receipt(row.guid, error=detail, is_off_channel=refusal is Refusal.NOT_ON_CHANNEL),)
+            return (Receipt(row.guid, error=detail, refusal=refusal),)
         case _:
             return ()
 

@@ -17,6 +17,7 @@ from flufl.bounce import all_failures
 from posthaste.channels.mail.account import Account
 from posthaste.channels.mail.message import message_id_of_bounce, our_ids_in
 from posthaste.channels.mail.parsing import header, parsed
+from posthaste.channels.mail.smtp import refusal_of
 from posthaste.core.signals import Receipt
 
 _ERROR_CHARS = 200
@@ -61,18 +62,22 @@ def _delivery(part: Message | None, about: str | None, at: int) -> Sequence[Rece
 def _of_recipient(block: EmailMessage, about: str, at: int) -> Receipt | None:
     match header(block, "Action").split(";")[0].strip().lower():
         case "failed":
-            return Receipt(about, error=_error(block))
+            return Receipt(about, error=_error(block), refusal=refusal_of(_status(block)))
         case "delivered":
             return Receipt(about, delivered_at=at)
         case _:  # Delayed, or relayed to a server that reports no further.
             return None
 
 
+def _status(block: EmailMessage) -> str:
+    status = _STATUS.search(header(block, "Status"))
+    return status[0] if status else ""
+
+
 def _error(block: EmailMessage) -> str:
     """Return the status code and the words of the server that refused."""
-    status = _STATUS.search(header(block, "Status"))
     said = _CODES.sub("", header(block, "Diagnostic-Code").partition(";")[2].strip())
-    return " ".join(part for part in (status[0] if status else "", said or "the mail came back") if part)[:_ERROR_CHARS]
+    return " ".join(part for part in (_status(block), said or "the mail came back") if part)[:_ERROR_CHARS]
 
 
 def _opened(part: Message | None, about: str | None, at: int) -> Sequence[Receipt]:

@@ -202,8 +202,13 @@ def _refusal(code: int, message: str, stage: Stage) -> Refusal:
         is_size = code == 552 or (classed is not None and classed[1] == "5.3.4")
         return Refusal.BAD_CONTENT if is_size else Refusal.UNAUTHORIZED
     if classed:
-        return next((refusal for pattern, refusal in _BY_CLASS if re.match(pattern, classed[1])), Refusal.OTHER)
+        return refusal_of(classed[1])
     return _BARE.get((stage, code), Refusal.OTHER)
+
+
+def refusal_of(status: str) -> Refusal:
+    """Say what a status in classes (RFC 3463) means, in an answer as in the report of a mail that came back."""
+    return next((refusal for pattern, refusal in _BY_CLASS if re.match(pattern, status)), Refusal.OTHER)
 
 
 def _client(server: Server, waits: Waits, tls: Callable[[], ssl.SSLContext]) -> aiosmtplib.SMTP:

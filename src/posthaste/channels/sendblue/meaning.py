@@ -154,17 +154,19 @@ def receipt_of(row: Row, marker: str | None = None) -> Sequence[Signal]:
     handle = row.message_handle
     if not handle:
         return ()
-    delivered_at, read_at, error = None, None, None
+    delivered_at, read_at, error, refusal = None, None, None, Refusal.OTHER
     match verdict(row):
         case Accepted() as accepted:
             delivered_at, read_at = accepted.delivered_at, accepted.read_at
-        case Rejected(_, detail) | Deferred(detail):
+        case Rejected(refused, detail):
+            error, refusal = detail, refused
+        case Deferred(detail):
             error = detail
         case Ambiguous():
             return ()
     if marker:
-        return (Echo(handle, 0, marker, delivered_at, read_at, error),)
-    return (Receipt(handle, delivered_at, read_at, error),) if delivered_at or error else ()
+        return (Echo(handle, 0, marker, delivered_at, read_at, error, refusal),)
+    return (Receipt(handle, delivered_at, read_at, error, refusal),) if delivered_at or error else ()
 
 
 def inbound_of(row: Row) -> Sequence[Signal]:

@@ -79,7 +79,7 @@ REASONS: Mapping[int, tuple[Refusal, str]] = {
     30019: (_CONTENT, "an attachment is too large for the carrier"),
     30001: (_OTHER, "too many messages were waiting at Twilio"),
     30004: (_BLOCKED, "the person or their carrier blocks messages"),
-    30003: (_ADDRESS, "the phone was off or out of reach"),
+    30003: (_OTHER, "the phone was off or out of reach"),
     30005: (_ADDRESS, "the number is not in use"),
     30006: (_ADDRESS, "the number is a landline, or its carrier cannot be reached"),
     30007: (_CONTENT, "a carrier filtered it out as unwanted"),
@@ -192,8 +192,8 @@ def receipt_of(row: Row) -> Sequence[Signal]:
     match verdict(row):
         case Accepted(sid, delivered_at, read_at) if delivered_at:
             return (Receipt(sid, delivered_at, read_at),)
-        case Rejected(_, detail):
-            return (Receipt(row.sid, error=detail),)
+        case Rejected(refusal, detail):
+            return (Receipt(row.sid, error=detail, refusal=refusal),)
         case _:
             return ()
 
@@ -223,12 +223,12 @@ def _state(sid: str, status: str, code: int, marker: str | None, now: int) -> Se
     """A marker of ours names the attempt, even one whose answer never came."""
     if status not in _FAILED | _ARRIVED | _UNDER_WAY:
         return ()
-    error = why(status, code)[1] if status in _FAILED else None
+    refusal, error = why(status, code) if status in _FAILED else (_OTHER, None)
     delivered_at = now if status in _ARRIVED else None
     read_at = now if status == "read" else None
     if marker:
-        return (Echo(sid, 0, marker, delivered_at, read_at, error),)
-    return (Receipt(sid, delivered_at, read_at, error),)
+        return (Echo(sid, 0, marker, delivered_at, read_at, error, refusal),)
+    return (Receipt(sid, delivered_at, read_at, error, refusal),)
 
 
 def _files(fields: Mapping[str, str]) -> tuple[InboundFile, ...]:
