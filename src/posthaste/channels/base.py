@@ -1,8 +1,8 @@
 """The one seam to a provider: what a channel is given, what it promises, and what it must answer.
 
 A channel talks to the network and translates; it never reads the database, never retries, and never decides what an
-answer means for a message. Every file beside this one has the same five parts in the same order: promises, sending,
-finding, checking, listening.
+answer means for a message. Each has a folder beside this file, and in it a `channel.py` of the same five parts in the same
+order: promises, sending, finding, checking, listening.
 
 Two calls matter most. `prepare` may ask the provider anything harmless (which chat is this?) before the hand-over is
 written down. `send` makes exactly one request that can send, and must be called right after the hand-over is written

@@ -1,4 +1,4 @@
-"""One HTTP exchange for every channel: how the client is made, and what is certain when a call fails.
+"""One HTTP exchange for every channel: how the client is made, what is certain when a call fails, and whether anybody is there.
 
 An exchange ends in one of three values. `Answer` is whatever the other side said, error pages included. `NeverLeft`
 means that no byte of the request left this machine, so calling again is safe. `NoAnswer` is everything else: the
