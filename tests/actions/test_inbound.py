@@ -186,6 +186,20 @@ def test_a_reaction_stands_on_the_message_and_is_no_reply(house: House) -> None:
     assert house.codes(sent).count("reacted") == 2
 
 
+def test_a_reaction_that_was_taken_back_stays_so_though_it_is_heard_of_only_now(any_house: House) -> None:
+    line = any_house.add_line()
+    sent = any_house.send()
+    any_house.deliver(Accepted("guid-1"))
+    added = Reaction("r-1", 5, phone(1), "guid-1", "love", NOON)
+    removed = Reaction("r-2", 6, phone(1), "guid-1", "love", NOON + SECOND, is_removed=True)
+    any_house.receive(line.device_id, removed)
+    any_house.receive(line.device_id, added)
+    assert any_house.read(reactions.of_messages, [sent]) == []
+    assert [one.facts["removed"] for one in any_house.story(sent) if one.code == "reacted"] == [True]
+    any_house.receive(line.device_id, Reaction("r-3", 7, phone(1), "guid-1", "love", NOON + HOUR))
+    assert [one.created_at for one in any_house.read(reactions.of_messages, [sent])] == [NOON + HOUR]
+
+
 def test_a_reaction_to_what_is_not_ours_is_nothing(house: House) -> None:
     line = house.add_line()
     house.receive(line.device_id, Reaction("r-1", 5, phone(1), "elsewhere", "love", NOON))

@@ -189,11 +189,9 @@ def take_reaction(tx: Transaction, access: Access, reaction: Reaction) -> None:
     attempt = attempts.by_external_id(tx, access.device_id, reaction.target)
     if attempt is None:
         return  # On a message that was written by hand, or on one of their own.
-    if reaction.is_removed:
-        reactions.remove(tx, attempt.message_id, reaction.address, reaction.kind)
-    else:
-        stored = StoredReaction(attempt.message_id, reaction.address, reaction.kind, reaction.at or tx.now)
-        reactions.add(tx, access.workspace_id, stored)
+    stored = StoredReaction(attempt.message_id, reaction.address, reaction.kind, reaction.at or tx.now)
+    if not reactions.note(tx, access.workspace_id, stored, is_removed=reaction.is_removed):
+        return  # Heard of too late: the person has taken it off, or put it on again, since.
     facts = {"kind": reaction.kind, "removed": reaction.is_removed}
     timeline.add(tx, [NewEntry(access.workspace_id, attempt.message_id, Code.REACTED, facts)])
     tx.wake(f"message:{attempt.message_id}")
