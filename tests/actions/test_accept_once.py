@@ -219,6 +219,35 @@ def test_what_was_skipped_under_no_key_needs_none_to_be_skipped_again(house: Hou
     assert [accepted(one).message_id for _ in range(3) for one in house.accept(a_sending())] == [first] * 3
 
 
+def test_the_first_message_to_somebody_is_remembered_without_a_row(any_house: House) -> None:
+    any_house.add_line()
+    first = accepted(any_house.accept(a_sending(text="one"))[0])
+    assert any_house.count("recent_sends") == 0
+    second = accepted(any_house.accept(a_sending(text="two"))[0])
+    assert any_house.count("recent_sends") == 1
+    again = [accepted(any_house.accept(a_sending(text=text))[0]) for text in ("one", "two", "one")]
+    assert [one.message_id for one in again] == [first.message_id, second.message_id, first.message_id]
+    assert any_house.count("messages") == 2
+
+
+def test_a_key_of_its_own_passes_in_one_batch_and_is_the_one_to_compare_with(any_house: House) -> None:
+    any_house.add_line()
+    plain, keyed, after = map(accepted, any_house.accept(a_sending(), any_house.keyed("key", a_sending()), a_sending()))
+    assert (plain.skipped, keyed.skipped) == (None, None)
+    assert after.message_id == keyed.message_id
+    assert accepted(any_house.accept(a_sending())[0]).message_id == keyed.message_id
+
+
+def test_a_first_one_that_failed_is_made_up_for_once(any_house: House) -> None:
+    any_house.add_line()
+    any_house.send()
+    any_house.deliver(Rejected(Refusal.BAD_CONTENT, "no"))
+    second, third = map(accepted, any_house.accept(a_sending(), a_sending()))
+    assert second.skipped is None
+    assert third.message_id == second.message_id
+    assert accepted(any_house.accept(a_sending())[0]).message_id == second.message_id
+
+
 @pytest.mark.parametrize("end", ["failed", "cancelled", "expired", "fallback"])
 def test_a_first_one_that_never_arrived_does_not_count(end: str) -> None:
     with a_house(double_send_ms=10 * DAY) as house:
@@ -249,6 +278,7 @@ def test_a_first_one_that_may_have_arrived_counts(house: House, outcome: Accepte
 def test_the_guard_forgets_what_it_no_longer_needs(house: House) -> None:
     house.add_line()
     house.send()
+    house.accept(a_sending(text="a second one"))
     house.later(MINUTE)
     sweep_all(house)
     assert house.count("recent_sends") == 1
@@ -260,7 +290,7 @@ def test_the_guard_forgets_what_it_no_longer_needs(house: House) -> None:
 def test_a_sweep_says_when_there_is_more(house: House) -> None:
     house.add_line()
     for start in range(0, 1200, 400):
-        house.accept(*(a_sending(start + number) for number in range(400)))
+        house.accept(*(a_sending(start + number, text=text) for number in range(400) for text in ("one", "two")))
     house.later(DAY)
     assert house.write(sweep, house.settings) is True
     assert house.write(sweep, house.settings) is False

@@ -10,11 +10,11 @@ import json
 from collections import defaultdict
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from hashlib import blake2b
 
 from posthaste.actions.assign import assign_lines, check_lines, refresh_lanes, refuse_without_line
 from posthaste.actions.draft import Draft, Submission, standing
 from posthaste.actions.files import note_uses, refuse_foreign_files
+from posthaste.actions.guard import Skipped, find_repeats, set_fingerprints
 from posthaste.actions.match import match_leads
 from posthaste.actions.show import MessageView
 from posthaste.core import schedule
@@ -23,31 +23,20 @@ from posthaste.core.dispatch import BLOCKED_SENTENCE, DO_NOT_CONTACT
 from posthaste.core.errors import Conflict, Mismatch, PosthasteError, Refused
 from posthaste.core.holds import explain
 from posthaste.core.leads import QUICK_SENDS, Lead
-from posthaste.core.lifecycle import NOT_SENT, Status
+from posthaste.core.lifecycle import Status
 from posthaste.core.lines import Device, Line
-from posthaste.core.messages import Lane, Message, Sending
-from posthaste.core.text import fingerprint_text
+from posthaste.core.messages import Lane, Message
 from posthaste.core.timeline import Code
 from posthaste.settings import Settings
-from posthaste.store import devices, do_not_contact, idempotency, messages, recent_sends, timeline
+from posthaste.store import devices, do_not_contact, idempotency, messages, timeline
 from posthaste.store import lines as lines_table
 from posthaste.store.idempotency import KeptKey
-from posthaste.store.recent_sends import RecentSend
 from posthaste.store.timeline import NewEntry
 from posthaste.store.transaction import Transaction
 
 __all__ = ["Acceptance", "Skipped", "Submission", "accept", "check_lines"]
 
 _SCHEDULED_KEY_MS = 72 * 3_600_000
-
-
-@dataclass(frozen=True, slots=True)
-class Skipped:
-    """The double-send guard found the same message; nothing new was accepted."""
-
-    original_message_id: str
-    lead_id: str
-    seconds_since_original: int
 
 
 @dataclass(frozen=True, slots=True)
@@ -149,12 +138,11 @@ def _accept_drafts(tx: Transaction, settings: Settings, workspace_id: str, draft
     refuse_foreign_files(tx, workspace_id, standing(drafts))
     match_leads(tx, workspace_id, drafts)
     _mark_blocked(tx, workspace_id, standing(drafts))
-    repeated = _guard(tx, settings, workspace_id, standing(drafts))
+    set_fingerprints(standing(drafts))
+    talks = assign_lines(tx, settings, workspace_id, standing(drafts))
+    repeated = find_repeats(tx, settings, workspace_id, standing(drafts), talks)
     accepted = [draft for draft in standing(drafts) if draft.message_id not in repeated]
-    views: dict[str, MessageView] = {}
-    if accepted:
-        assign_lines(tx, settings, workspace_id, accepted)
-        views = _insert(tx, settings, workspace_id, accepted)
+    views = _insert(tx, settings, workspace_id, accepted) if accepted else {}
     results = [_result(draft, repeated.get(draft.message_id), views.get(draft.message_id)) for draft in drafts]
     _keep_keys(tx, settings, workspace_id, drafts, results)
     return results
@@ -181,41 +169,6 @@ def _mark_blocked(tx: Transaction, workspace_id: str, drafts: list[Draft]) -> No
         blocked = {address for _, address in listed}
         for draft in drafts:
             draft.is_blocked = not blocked.isdisjoint(people[draft.message_id])
-
-
-def _guard(tx: Transaction, settings: Settings, workspace_id: str, drafts: list[Draft]) -> dict[str, Skipped]:
-    """Find the drafts that repeat a message of the last minute, and remember the others; a key of its own passes."""
-    prints = {draft.message_id: fingerprint(draft.sending, draft.addresses[0]) for draft in drafts}
-    firsts = {prints[draft.message_id]: draft.message_id for draft in reversed(drafts)}
-    fresh = recent_sends.reserve(tx, workspace_id, firsts)
-    before = firsts.keys() - fresh
-    recent = recent_sends.known(tx, workspace_id, before) if before else {}
-    skipped: dict[str, Skipped] = {}
-    for draft in drafts:
-        assert draft.lead is not None
-        mark = prints[draft.message_id]
-        last = recent.get(mark)
-        if last and draft.submission.key is None and _still_counts(last, tx.now - settings.double_send_ms):
-            skipped[draft.message_id] = Skipped(
-                last.message_id, last.lead_id or draft.lead.id, (tx.now - last.created_at) // 1000
-            )
-        else:
-            recent[mark] = RecentSend(mark, draft.message_id, tx.now, Status.WAITING, draft.lead.id)
-    newest = {mark: one.message_id for mark, one in recent.items() if one.created_at == tx.now}
-    changed = {mark: one for mark, one in newest.items() if mark in before or one != firsts[mark]}
-    if changed:
-        recent_sends.remember(tx, workspace_id, changed)
-    return skipped
-
-
-def _still_counts(last: RecentSend, since: int) -> bool:
-    return last.created_at > since and last.status is not None and last.status not in NOT_SENT
-
-
-def fingerprint(sending: Sending, address: str) -> str:
-    """Return what two requests have in common that are the same send to the double-send guard."""
-    parts = (sending.message_type, address, str(sending.scheduled_at), *sending.attachment_urls, fingerprint_text(sending.text))
-    return blake2b("\n".join(parts).encode(), digest_size=16).hexdigest()
 
 
 def _insert(tx: Transaction, settings: Settings, workspace_id: str, drafts: list[Draft]) -> dict[str, MessageView]:

@@ -3,7 +3,7 @@
 A choice is remembered in the conversation, so that accepted messages count and not only sent ones.
 """
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 
 from posthaste.actions.draft import Draft, Why, standing
 from posthaste.core.errors import NotFound, PosthasteError, Refused
@@ -12,7 +12,7 @@ from posthaste.core.messages import Lane, MessageType
 from posthaste.settings import Settings
 from posthaste.store import conversations
 from posthaste.store import lines as table
-from posthaste.store.conversations import Conversation
+from posthaste.store.conversations import Conversation, First
 from posthaste.store.transaction import Transaction
 
 NO_LINES = "No active lines in workspace. Add and activate a line, or provide fromLineId."
@@ -38,7 +38,8 @@ def refuse_without_line(tx: Transaction, workspace_id: str, drafts: list[Draft])
 
     The line that carries the others is kept as theirs: it may be closed a moment later, and then the message waits for it.
     """
-    asked = table.by_ids(tx, {d.sending.from_line_id for d in drafts if d.sending.from_line_id})
+    named = {d.sending.from_line_id for d in drafts if d.sending.from_line_id}
+    asked = table.by_ids(tx, named) if named else {}
     carried: dict[MessageType, list[Line]] = {}
     for draft in drafts:
         kind, from_line_id = draft.sending.message_type, draft.sending.from_line_id
@@ -64,17 +65,21 @@ def _complaint(line: Line | None, workspace_id: str, message_type: MessageType, 
     return None
 
 
-def assign_lines(tx: Transaction, settings: Settings, workspace_id: str, drafts: list[Draft]) -> None:
-    """Set line, why and lane of each draft, and remember the choice in the conversations."""
+def assign_lines(tx: Transaction, settings: Settings, workspace_id: str, drafts: list[Draft]) -> Mapping[str, Conversation]:
+    """Set line, why and lane of each draft, and remember the choice in the conversations.
+
+    Return the conversations that were begun before, by their addresses.
+    """
+    if not drafts:
+        return {}
     first = [draft.addresses[0] for draft in drafts]
     talks = conversations.by_addresses(tx, workspace_id, first)
     usable = _usable_lines(tx, workspace_id, drafts, talks.values())
     turns = _Turns(tx, workspace_id, len(drafts))
-    begun: dict[str, str] = {}
+    begun: dict[str, Draft] = {}
     for draft in drafts:
         _assign(tx, settings, draft, talks, usable, turns, begun)
-    if begun:
-        _remember(tx, workspace_id, drafts, talks, usable, begun)
+    return talks | _remember(tx, workspace_id, drafts, talks, usable, begun) if begun else talks
 
 
 def _usable_lines(tx: Transaction, workspace_id: str, drafts: list[Draft], talks: Iterable[Conversation]) -> dict[str, Line]:
@@ -118,13 +123,14 @@ def _assign(
     talks: dict[str, Conversation],
     usable: dict[str, Line],
     turns: _Turns,
-    begun: dict[str, str],
+    begun: dict[str, Draft],
 ) -> None:
     address, kind = draft.addresses[0], draft.sending.message_type
     talk = talks.get(address)
     assert draft.line is not None
     draft.lane = lane_of(talk)
-    stuck = begun.get(address) or (talk.line_id if talk else None)
+    first = begun.get(address)
+    stuck = first.line.id if first and first.line else (talk.line_id if talk else None)
     if draft.sending.from_line_id is not None:
         draft.why = Why.ASKED_FOR
     elif settings.sticky_lines and stuck in usable and usable[stuck].message_type == kind:
@@ -133,15 +139,17 @@ def _assign(
         draft.line, draft.why = turns.take(draft, tx.now)
         usable[draft.line.id] = draft.line
     if talk is None or talk.line_id is None or (draft.why in (Why.TURN, Why.NO_ROOM) and talk.line_id not in usable):
-        begun.setdefault(address, draft.line.id)
+        begun.setdefault(address, draft)
 
 
 def refresh_lanes(tx: Transaction, workspace_id: str, drafts: list[Draft]) -> None:
     """Set the lanes as they are once the devices are locked: a claim may have opened a conversation while we waited for
-    its lock.
+    its lock. It cannot have seen one that we began.
     """
-    talks = conversations.by_addresses(tx, workspace_id, {draft.addresses[0] for draft in drafts})
-    for draft in drafts:
+    begun = {draft.addresses[0] for draft in drafts if draft.begins}
+    older = [draft for draft in drafts if draft.addresses[0] not in begun]
+    talks = conversations.by_addresses(tx, workspace_id, {draft.addresses[0] for draft in older}) if older else {}
+    for draft in older:
         draft.lane = lane_of(talks.get(draft.addresses[0]))
 
 
@@ -158,13 +166,17 @@ def _remember(
     drafts: list[Draft],
     talks: dict[str, Conversation],
     usable: dict[str, Line],
-    begun: dict[str, str],
-) -> None:
-    """Begin conversations; where somebody else has begun one meanwhile, its line is the sticky one."""
-    ours = conversations.begin(tx, workspace_id, [(one, line) for one, line in begun.items() if one not in talks])
+    begun: dict[str, Draft],
+) -> dict[str, Conversation]:
+    """Begin conversations, and return those that were there; where somebody else has begun one meanwhile, its line is the
+    sticky one.
+    """
+    ours = conversations.begin(tx, workspace_id, [_first(one, begun[one]) for one in sorted(begun.keys() - talks.keys())])
+    for address in ours:
+        begun[address].begins = True
     if ours == begun.keys():
-        return
-    unplaced = [(one, line) for one, line in begun.items() if one in talks]
+        return {}
+    unplaced = [(address, draft.line.id) for address, draft in begun.items() if address in talks and draft.line]
     if unplaced:
         conversations.move(tx, workspace_id, unplaced)
     now_held = conversations.by_addresses(tx, workspace_id, begun)
@@ -180,3 +192,9 @@ def _remember(
             and usable[talk.line_id].message_type == draft.line.message_type
         ):
             draft.line, draft.why = usable[talk.line_id], Why.STICKY
+    return {address: talk for address, talk in now_held.items() if address not in ours}
+
+
+def _first(address: str, draft: Draft) -> First:
+    assert draft.line is not None
+    return First(address, draft.line.id, draft.message_id, draft.fingerprint)

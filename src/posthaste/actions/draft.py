@@ -1,6 +1,7 @@
 """A message on its way to being accepted: what the steps of `accept` find out about it, one after the other.
 
 A draft that is refused carries its `error` and is passed over by the later steps; the others of its batch go on.
+`begins`: nothing was accepted for its address before, and the conversation with it remembers this message as its first.
 """
 
 from dataclasses import dataclass
@@ -47,6 +48,8 @@ class Draft:
     lane: Lane = Lane.NEW
     is_blocked: bool = False
     due_at: int = 0
+    fingerprint: str = ""
+    begins: bool = False
 
     @property
     def sending(self) -> Sending:

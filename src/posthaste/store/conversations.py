@@ -12,19 +12,35 @@ from posthaste.store.transaction import Transaction
 
 @dataclass(frozen=True, slots=True)
 class Conversation:
-    """A row: which line talks with the address, since when, and when the person last wrote."""
+    """A row: which line talks with the address, since when, and when the person last wrote.
+
+    `first_fingerprint` is what the message that began it was to the double-send guard; empty if none of ours did.
+    """
 
     workspace_id: str
     address: str
     line_id: str | None
     opened_at: int | None
     written_at: int | None
+    first_message_id: str | None
+    first_fingerprint: str | None
+    created_at: int
+
+
+@dataclass(frozen=True, slots=True)
+class First:
+    """The message that begins a conversation."""
+
+    address: str
+    line_id: str
+    message_id: str
+    fingerprint: str
 
 
 def by_addresses(tx: Transaction, workspace_id: str, addresses: Collection[str]) -> dict[str, Conversation]:
     rows = tx.rows(
         """
-        SELECT workspace_id, address, line_id, opened_at, written_at
+        SELECT workspace_id, address, line_id, opened_at, written_at, first_message_id, first_fingerprint, created_at
         FROM conversations
         WHERE workspace_id = :workspace_id AND address IN EACH(:addresses)
         """,
@@ -33,21 +49,28 @@ def by_addresses(tx: Transaction, workspace_id: str, addresses: Collection[str])
     return {row[1]: Conversation(*row) for row in rows}
 
 
-def begin(tx: Transaction, workspace_id: str, line_of: Iterable[tuple[str, str | None]]) -> set[str]:
-    """Note the line of each address that has no conversation yet, and return those addresses.
+def begin(tx: Transaction, workspace_id: str, firsts: Sequence[First]) -> set[str]:
+    """Begin conversations with the addresses that have none yet, and return those addresses; given in order of addresses.
 
     On PostgreSQL this waits for whoever does the same.
     """
     begun = tx.many_rows(
         """
-        INSERT INTO conversations (workspace_id, address, line_id, opened_at, opened_by, written_at, created_at)
-        VALUES (:workspace_id, :address, :line_id, NULL, NULL, NULL, :created_at)
+        INSERT INTO conversations (workspace_id, address, line_id, first_message_id, first_fingerprint, created_at)
+        VALUES (:workspace_id, :address, :line_id, :first_message_id, :first_fingerprint, :created_at)
         ON CONFLICT DO NOTHING
         RETURNING address
         """,
         [
-            {"workspace_id": workspace_id, "address": address, "line_id": line, "created_at": tx.now}
-            for address, line in sorted(line_of)
+            {
+                "workspace_id": workspace_id,
+                "address": first.address,
+                "line_id": first.line_id,
+                "first_message_id": first.message_id,
+                "first_fingerprint": first.fingerprint,
+                "created_at": tx.now,
+            }
+            for first in firsts
         ],
     )
     return {row[0] for row in begun}

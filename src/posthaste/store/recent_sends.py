@@ -1,4 +1,7 @@
-"""The table behind the double-send guard: the last message with each fingerprint, for as long as the guard looks back."""
+"""The table behind the double-send guard: the last message with each fingerprint, for as long as the guard looks back.
+
+A message that began a conversation stands there and not here, until another one with its fingerprint was accepted.
+"""
 
 from collections.abc import Collection, Mapping
 from dataclasses import dataclass
@@ -57,8 +60,10 @@ def remember(tx: Transaction, workspace_id: str, sends: Mapping[str, str]) -> No
     """Remember messages by their fingerprints, as fingerprint → message id."""
     tx.many(
         """
-        UPDATE recent_sends SET message_id = :message_id, created_at = :created_at
-        WHERE workspace_id = :workspace_id AND fingerprint = :fingerprint
+        INSERT INTO recent_sends (workspace_id, fingerprint, message_id, created_at)
+        VALUES (:workspace_id, :fingerprint, :message_id, :created_at)
+        ON CONFLICT (workspace_id, fingerprint) DO UPDATE
+        SET message_id = excluded.message_id, created_at = excluded.created_at
         """,
         [
             {"workspace_id": workspace_id, "fingerprint": one, "message_id": sends[one], "created_at": tx.now}
