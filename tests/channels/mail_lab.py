@@ -20,6 +20,7 @@ import time
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
+from email.message import EmailMessage
 from grp import getgrnam
 from pathlib import Path
 from pwd import getpwnam
@@ -139,6 +140,15 @@ def read(lab: Lab, user: str) -> list[bytes]:
         _, found = client.search(None, "ALL")
         bodies = [client.fetch(number, "(BODY.PEEK[])")[1][0] for number in found[0].split()]
     return [body[1] for body in bodies if isinstance(body, tuple)]
+
+
+def with_file(sender: str, text: str, content: bytes) -> bytes:
+    """Return a person's mail with a picture."""
+    mail = EmailMessage()
+    mail["From"], mail["Message-ID"] = sender, "<big@x>"
+    mail.set_content(text)
+    mail.add_attachment(content, maintype="image", subtype="png", filename="cat.png")
+    return mail.as_bytes()
 
 
 def write(lab: Lab, sender: str, to: str, mail: bytes) -> None:

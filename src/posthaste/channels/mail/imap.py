@@ -14,6 +14,7 @@ from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from email.utils import parsedate_to_datetime
+from itertools import accumulate
 
 from imap_tools import BaseMailBox, MailBox, MailBoxStartTls, MailBoxUnencrypted
 from imap_tools.errors import ImapToolsError, MailboxFolderSelectError, MailboxLoginError
@@ -64,11 +65,10 @@ class Session:
         last = cursor % _UIDS if cursor // _UIDS == self._validity % _VALIDITIES else None
         with _in_words(self._box):
             uids = self._uids_since(now) if last is None else self._uids_above(last)
-            taken, is_last = uids[:PAGE_MAILS], len(uids) <= PAGE_MAILS
-            letters = self._letters(taken)
+            letters, taken = self._letters(uids)
         if not taken and last is None:
             return Page([], self.newest, is_last=True)
-        return Page(letters, self._cursor(taken[-1]) if taken else cursor, is_last)
+        return Page(letters, self._cursor(taken[-1]) if taken else cursor, len(taken) == len(uids))
 
     def letter(self, validity: int, uid: int, most_bytes: int) -> Letter:
         """Read one mail again."""
@@ -80,7 +80,7 @@ class Session:
                 raise Unreachable("the mail is no longer in the folder")
             if sizes[uid].size > most_bytes:
                 raise Unreachable("the mail is too large")
-            return self._letter(uid, sizes[uid])
+            return self._letter(uid, sizes[uid], most_bytes)
 
     def letters_about(self, message_id: str) -> Sequence[Letter]:
         """Return the mails in this folder that refer to one of ours, or return it.
@@ -92,8 +92,8 @@ class Session:
         key = quoted.strip("<>").partition("@")[0]
         with _in_words(self._box):
             criteria = f'OR OR HEADER In-Reply-To "{quoted}" HEADER References "{quoted}" TEXT "{key}"'
-            uids = sorted(int(one) for one in self._box.uids(criteria, charset=None))
-            return self._letters(uids[-PAGE_MAILS:])
+            uids = sorted((int(one) for one in self._box.uids(criteria, charset=None)), reverse=True)
+            return self._letters(uids)[0]
 
     def has_copy(self, message_id: str) -> bool:
         """Tell whether the folder for sent mail has a copy of a mail of ours; that folder is open from then on."""
@@ -125,9 +125,13 @@ class Session:
         # Month names are the protocol's, whatever the machine's language.
         return sorted(int(one) for one in self._box.uids(f"SINCE {day.day}-{_MONTHS[day.month - 1]}-{day.year}", charset=None))
 
-    def _letters(self, uids: Sequence[int]) -> list[Letter]:
-        measures = self._measures(uids)
-        return [self._letter(uid, measures[uid]) for uid in uids if uid in measures]
+    def _letters(self, uids: Sequence[int]) -> tuple[list[Letter], Sequence[int]]:
+        """Read the first of these mails, as many as memory can well hold, but at least one; return which ones were taken."""
+        named = uids[:PAGE_MAILS]
+        measures = self._measures(named)
+        sums = accumulate(_read_of(measures[uid].size, _LARGEST_READ) if uid in measures else 0 for uid in named)
+        taken = [uid for uid, total in zip(named, sums, strict=True) if total <= _LARGEST_READ or uid == named[0]]
+        return [self._letter(uid, measures[uid], _LARGEST_READ) for uid in taken if uid in measures], taken
 
     def _measures(self, uids: Sequence[int]) -> dict[int, "_Measure"]:
         if not uids:
@@ -136,8 +140,9 @@ class Session:
         lines = [_line(item) for item in self._fetch(numbers, "(UID RFC822.SIZE INTERNALDATE)")]
         return {measure.uid: measure for line in lines if (measure := _measure(line))}
 
-    def _letter(self, uid: int, measure: "_Measure") -> Letter:
-        part = "BODY.PEEK[]" if measure.size <= _LARGEST_READ else f"BODY.PEEK[]<0.{_OF_LARGER}>"
+    def _letter(self, uid: int, measure: "_Measure", most_bytes: int) -> Letter:
+        most = _read_of(measure.size, most_bytes)
+        part = "BODY.PEEK[]" if most == measure.size else f"BODY.PEEK[]<0.{most}>"
         bodies = [item[1] for item in self._fetch(str(uid), f"({part})") if isinstance(item, tuple)]
         raw = bodies[0] if bodies else b""
         return Letter(f"{self._validity}.{uid}", self._cursor(uid), raw, measure.at)
@@ -171,7 +176,7 @@ def session(server: Server, folder: str, waits: Waits, tls: Callable[[], ssl.SSL
         validity, next_uid = _number(box, "UIDVALIDITY"), _number(box, "UIDNEXT")
         if not validity:
             raise Unreachable("the IMAP server does not number its mails")
-        yield Session(box, validity, next_uid)
+        yield Session(box, validity, next_uid or _last_uid(box) + 1)
     finally:
         with suppress(OSError, imaplib.IMAP4.error, ImapToolsError):
             box.logout()
@@ -240,6 +245,17 @@ def _number(box: BaseMailBox, code: str) -> int:
     return int(text) if isinstance(text, bytes) and text.isdigit() else 0
 
 
+def _last_uid(box: BaseMailBox) -> int:
+    """Ask for the last mail's number, where a server does not tell the next one by itself."""
+    with _in_words(box):
+        return max((int(uid) for uid in box.uids(f"UID {_UIDS - 1}:*", charset=None)), default=0)
+
+
+def _read_of(size: int, most_bytes: int) -> int:
+    """Return how much of a mail is read: of one that is too large the beginning, which has what was written."""
+    return size if size <= most_bytes else _OF_LARGER
+
+
 def _line(item: object) -> bytes:
     if isinstance(item, tuple):
         return b" ".join(part for part in item if isinstance(part, bytes))
@@ -250,6 +266,12 @@ def _measure(line: bytes) -> _Measure | None:
     uid, size, date = _UID.search(line), _SIZE.search(line), _DATE.search(line)
     if not (uid and size):
         return None
-    # `17-Jul-2026 02:44:25 -0700`, which is a date of old mails, too.
-    at = int(parsedate_to_datetime(date[1].decode("ascii", "replace")).timestamp() * 1000) if date else 0
-    return _Measure(int(uid[1]), int(size[1]), at)
+    return _Measure(int(uid[1]), int(size[1]), _instant(date[1].decode("ascii", "replace")) if date else 0)
+
+
+def _instant(date: str) -> int:
+    """Read `17-Jul-2026 02:44:25 -0700`, which is a date of old mails, too; 0 if it is none."""
+    try:
+        return int(parsedate_to_datetime(date).timestamp() * 1000)
+    except (ValueError, OverflowError):
+        return 0
