@@ -234,7 +234,7 @@ def test_accepted_messages_take_room_before_any_is_sent(house: House) -> None:
     line = house.add_line(messages_per_day=2)
     results = house.accept(*(a_sending(number) for number in range(3)))
     story = house.story(messages_of(results)[2])
-    assert story[2].facts["why"] == "no line has room today, and this one has it first"
+    assert story[2].facts["why"] == "no line has room left today, and this one has room again first"
     assert house.line(line.id).chosen_total == 3
 
 

@@ -242,7 +242,7 @@ def test_a_poll_remembers_how_far_it_came(any_house: House) -> None:
     assert any_house.device(device_id).cursor == 42
     any_house.write(note_poll, any_house.settings, device_id, [], 41)
     assert any_house.device(device_id).cursor == 42
-    assert any_house.story(message_id)[-1].says == "Delivered (a poll)."
+    assert any_house.story(message_id)[-1].says == "Delivered (told by a poll)."
 
 
 def test_receipts_are_asked_for_while_they_may_come(any_house: House) -> None:

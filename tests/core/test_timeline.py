@@ -36,9 +36,21 @@ def test_every_code_has_a_sentence(code: Code) -> None:
         (
             "held",
             {"until": 1_773_316_800_000, "reason": "daily_limit"},
-            "Held until 2026-03-12T12:00:00.000Z: the line has sent its messages of the day.",
+            "Held until 2026-03-12T12:00:00.000Z: the line has used up its messages of the day.",
         ),
         ("held", {"until": None, "reason": "line_down"}, "Held until further notice: the line's device does not answer."),
+        ("sent", {"externalId": None, "source": "a poll"}, "The provider took it (told by a poll); its id there: not known."),
+        (
+            "fallback",
+            {"checkedAddresses": ["+12025550101", "ada@example.com"]},
+            "No address of the person is on iMessage (+12025550101, ada@example.com).",
+        ),
+        (
+            "looked_up",
+            {"detail": "its worker ended during the call", "until": 1_773_316_800_000},
+            "Nobody knows yet whether it was sent: its worker ended during the call. "
+            "It is looked for again at 2026-03-12T12:00:00.000Z.",
+        ),
         ("expired", {"code": "VALID_UNTIL_PASSED"}, "Expired: its validUntil has passed."),
         ("reacted", {"kind": "love", "removed": False}, "The person reacted with love (taken back: no)."),
         ("unknown_fields", {"fields": ["a", "b"]}, "The request had fields that we do not know and did not use: a, b."),

@@ -32,7 +32,7 @@ def test_who_is_not_on_imessage_gets_an_sms_and_both_stories_say_so(server: Serv
     assert (sms["messageType"], sms["fallbackOf"], sms["message"]) == ("sms", ended["_id"], ended["message"])
     assert story(server, ended["_id"])[-3:] == [
         f"{OFF} is not on iMessage (checked now).",
-        "No address of the person is on iMessage.",
+        f"No address of the person is on iMessage ({OFF}).",
         f"An SMS takes its place: message {sms['_id']} on line {sms['fromLineId']}.",
     ]
     told = story(server, sms["_id"])

@@ -11,11 +11,11 @@ from posthaste.core.errors import PosthasteError
 from posthaste.core.leads import Lead, Match
 from posthaste.core.lines import Line
 from posthaste.core.messages import Lane, Sending
+from posthaste.core.row import Value
 from posthaste.core.workspaces import Workspace
 
 
-@dataclass(frozen=True, slots=True)
-class Submission:
+class Submission(Value, frozen=True):
     """One call of `POST /api/messages`; `body_digest` stands for its parsed JSON."""
 
     workspace: Workspace
@@ -30,7 +30,7 @@ class Why(StrEnum):
     ASKED_FOR = "the caller asked for it"
     STICKY = "it already talks with this person"
     TURN = "it was its turn"
-    NO_ROOM = "no line has room today, and this one has it first"
+    NO_ROOM = "no line has room left today, and this one has room again first"
 
 
 @dataclass(slots=True)

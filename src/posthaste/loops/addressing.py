@@ -56,7 +56,7 @@ class Addressing:
             return None
         wait_ms = await self._store.write(reserve_check, self._settings, one.line.id)
         if wait_ms is None:
-            await self._tell(one, Code.UNCHECKED, address, why="no check is allowed now")
+            await self._tell(one, Code.UNCHECKED, address, why="the line has no availability check left for now")
             return None
         if wait_ms:
             await asyncio.sleep(wait_ms / 1000)
