@@ -19,6 +19,7 @@ from posthaste.channels.bluebubbles import meaning, wire
 from posthaste.channels.bluebubbles.form import Form, form_with
 from posthaste.channels.bluebubbles.wire import Row
 from posthaste.channels.http import NO_HEADERS, Answer, Limits, NeverLeft, NoAnswer, exchange
+from posthaste.channels.reading import read
 
 _PAGE_ROWS = 1_000
 # Fewer than a page, because a row counts once for each of its chats and attachments; the last is small enough for all.
@@ -103,7 +104,7 @@ class Asking:
     async def envelope(self, device: Connection, request: Request, limits: Limits | None = None) -> wire.Envelope:
         """Ask something harmless and return the answer, unread."""
         answer = await self._answer(device, request, limits or self._questions)
-        envelope = wire.read(answer.body, wire.Envelope)
+        envelope = read(answer.body, wire.Envelope)
         if envelope and answer.status < 300:
             return envelope
         raise _complaint(device, answer)
@@ -201,7 +202,7 @@ def _content(request: Request) -> tuple[bytes | None, Mapping[str, str]]:
 
 
 def _complaint(device: Connection, answer: Answer) -> Unreachable:
-    envelope = wire.read(answer.body, wire.Envelope)
+    envelope = read(answer.body, wire.Envelope)
     words = scrubbed(meaning.complaint(answer.status, envelope), device)
     if answer.status == 413 or (envelope and answer.status == 400):
         return Unwanted(words)
@@ -211,7 +212,7 @@ def _complaint(device: Connection, answer: Answer) -> Unreachable:
 def _listed(envelope: wire.Envelope, limit: int) -> _Listed:
     """Read rows one by one: a single odd one in an old database must not hide the others for ever."""
     written = _shaped(envelope, list[Raw])
-    rows = [row for one in written if (row := wire.read(one, Row)) is not None]
+    rows = [row for one in written if (row := read(one, Row)) is not None]
     is_whole = len(written) < limit and len(written) >= wire.total(envelope)
     return _Listed(sorted(rows, key=lambda row: row.rowid), is_whole, is_clear=len(rows) == len(written))
 
@@ -224,7 +225,7 @@ def _legible(listed: _Listed) -> _Listed:
 
 
 def _shaped(envelope: wire.Envelope, shape: type[T]) -> T:
-    value = wire.read(envelope.data, shape)
+    value = read(envelope.data, shape)
     if value is None:
         raise Unreachable(_NOT_UNDERSTOOD)
     return value

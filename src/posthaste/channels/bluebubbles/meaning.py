@@ -31,8 +31,9 @@ decides.
 from collections.abc import Sequence
 
 from posthaste.channels.base import Trace
-from posthaste.channels.bluebubbles.wire import Envelope, NewChat, Report, Row, TypingShown, read
+from posthaste.channels.bluebubbles.wire import Envelope, NewChat, Report, Row, TypingShown
 from posthaste.channels.http import Answer, retry_after_ms
+from posthaste.channels.reading import read
 from posthaste.core.outcomes import (
     Absent,
     Accepted,

@@ -5,10 +5,11 @@ ignored, and fields that nothing of ours depends on are not read, so that a newe
 """
 
 import re
-from typing import Annotated, TypeVar
+from typing import Annotated
 
-import msgspec
 from msgspec import Meta, Raw, Struct, field
+
+from posthaste.channels.reading import read
 
 # What is kept must fit a database: no NUL, no number above what JavaScript counts to.
 Text = Annotated[str, Meta(max_length=320, pattern=r"^[^\x00]*$")]
@@ -270,18 +271,6 @@ class TypingShown(Struct, frozen=True):
 class Report(Struct, frozen=True):
     type: str
     data: Raw = Raw(b"null")
-
-
-T = TypeVar("T")
-
-
-def read(raw: bytes | Raw, shape: type[T]) -> T | None:
-    """Parse JSON into a shape; `None` if it is not that."""
-    try:
-        return msgspec.json.decode(raw, type=shape)
-    # Deep nesting is a RecursionError.
-    except (msgspec.DecodeError, RecursionError):
-        return None
 
 
 def total(envelope: Envelope) -> int:

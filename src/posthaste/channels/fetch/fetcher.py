@@ -16,7 +16,7 @@ import httpcore2
 import httpx2
 
 from posthaste.channels.fetch.guard import Denied, Unresolved
-from posthaste.channels.http import default_tls
+from posthaste.channels.http import Answer, default_tls, retry_after_ms
 from posthaste.core.files import (
     HEAD_BYTES,
     FileType,
@@ -36,7 +36,7 @@ _REDIRECTS = frozenset({301, 302, 303, 307, 308})
 # Of the errors that say "you", those that may be gone a moment later: too slow, too early, too many.
 _PASSING = frozenset({408, 425, 429})
 _HEADERS: Mapping[bytes | str, bytes | str] = {"User-Agent": "Posthaste", "Accept": "*/*", "Accept-Encoding": "identity"}
-_RETRY_AFTER_S_AT_MOST = 3_600
+_RETRY_AFTER_MS_AT_MOST = 3_600_000
 _PORTS = range(1, 65_536)
 
 Write = Callable[[bytes], object]
@@ -160,7 +160,8 @@ def _moved(url: httpx2.URL, location: str) -> _Moved | Rejected:
 def _refusal(status: int, headers: dict[str, str], most_bytes: int) -> Deferred | Rejected | None:
     """Return why an answer is not read at all; None if it is."""
     if status >= 500 or status in _PASSING:
-        return Deferred(f"its server answered {status}", _retry_after_ms(headers.get("retry-after", "")))
+        wait_ms = retry_after_ms(Answer(status, headers, b""))
+        return Deferred(f"its server answered {status}", wait_ms and min(wait_ms, _RETRY_AFTER_MS_AT_MOST))
     if status != 200:
         return _never(f"its server answered {status}")
     if headers.get("content-encoding", "identity").strip().lower() not in ("", "identity"):
@@ -170,10 +171,6 @@ def _refusal(status: int, headers: dict[str, str], most_bytes: int) -> Deferred 
     if announced.isdecimal() and int(announced[:20]) > most_bytes:
         return _too_large(most_bytes)
     return None
-
-
-def _retry_after_ms(written: str) -> int | None:
-    return min(int(written[:9]), _RETRY_AFTER_S_AT_MOST) * 1000 if written.isascii() and written.isdecimal() else None
 
 
 def _never(why: str) -> Rejected:

@@ -106,9 +106,26 @@ class Session:
             return bool(self._box.uids(f'HEADER Message-ID "{quoted}"', charset=None))
 
     def wait(self, most_s: float) -> None:
-        """Wait until something happens in the folder, or until the time is over."""
-        with _in_words(self._box):
-            self._box.idle.wait(timeout=most_s)
+        """Wait until something happens in the folder, or until the time is over; also what came since the last look counts."""
+        with _in_words(self._box), self._box.idle as idle:
+            if not self._was_told():
+                idle.poll(timeout=most_s)
+
+    def _was_told(self) -> bool:
+        """Tell whether the server has said already that mails are there: along with an answer, or in one breath with the
+        answer to IDLE. It says so only once, and whoever then waits for the connection to speak waits in vain.
+        """
+        client = self._box.client
+        if client.response("EXISTS")[1] != [None]:
+            return True
+        patience_s = client.sock.gettimeout()
+        client.sock.settimeout(0)
+        try:
+            return bool(client.readline())
+        except (OSError, imaplib.IMAP4.error):  # Nothing there yet.
+            return False
+        finally:
+            client.sock.settimeout(patience_s)
 
     def cut(self) -> None:
         """End a wait from another thread."""
@@ -174,6 +191,7 @@ def session(server: Server, folder: str, waits: Waits, tls: Callable[[], ssl.SSL
             _log_in(box, server)
             _open(box, folder)
         validity, next_uid = _number(box, "UIDVALIDITY"), _number(box, "UIDNEXT")
+        box.client.response("EXISTS")  # Said of every folder that is opened.
         if not validity:
             raise Unreachable("the IMAP server does not number its mails")
         yield Session(box, validity, next_uid or _last_uid(box) + 1)

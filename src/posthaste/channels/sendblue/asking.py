@@ -12,6 +12,7 @@ import msgspec
 
 from posthaste.channels.base import Connection, Unreachable
 from posthaste.channels.http import Answer, Limits, NeverLeft, NoAnswer, exchange
+from posthaste.channels.reading import read
 from posthaste.channels.sendblue import meaning, wire
 from posthaste.channels.sendblue.wire import Row
 
@@ -114,7 +115,7 @@ def good(answer: Answer) -> Answer:
 
 
 def _shaped(answer: Answer, shape: type[T]) -> T:
-    value = wire.read(answer.body, shape)
+    value = read(answer.body, shape)
     if value is None:
         raise Unreachable(_NOT_UNDERSTOOD)
     return value

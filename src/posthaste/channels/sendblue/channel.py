@@ -16,6 +16,7 @@ import httpx2
 from posthaste.channels.base import Availability, Connection, Health, News, Order, Sender, Target, Trace, Unreachable
 from posthaste.channels.fetch.fetcher import Fetched, Fetcher
 from posthaste.channels.http import Answer, Limits, NeverLeft, NoAnswer, exchange
+from posthaste.channels.reading import read
 from posthaste.channels.sendblue import meaning, wire
 from posthaste.channels.sendblue.asking import BASE_URL, Asking, Request, base_url, good
 from posthaste.channels.sendblue.hooks import HOOK_KINDS, hook_json, hook_of, is_ours, is_proven
@@ -224,7 +225,7 @@ class Sendblue:
         # Something about this one message; what people wrote must not wait for it.
         if answer.status in (400, 404):
             return ()
-        row = wire.read(good(answer).body, Row)
+        row = read(good(answer).body, Row)
         return () if row is None else meaning.receipt_of(row)
 
 

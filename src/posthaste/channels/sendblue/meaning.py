@@ -22,7 +22,8 @@ from collections.abc import Mapping, Sequence
 
 from posthaste.channels.base import Trace
 from posthaste.channels.http import Answer, retry_after_ms
-from posthaste.channels.sendblue.wire import Dots, Row, read
+from posthaste.channels.reading import read
+from posthaste.channels.sendblue.wire import Dots, Row
 from posthaste.core.outcomes import (
     Absent,
     Accepted,

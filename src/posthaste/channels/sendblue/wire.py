@@ -5,10 +5,11 @@ because the API, the list and the webhooks each leave out others, and what is no
 """
 
 import datetime as dt
-from typing import Annotated, TypeVar
+from typing import Annotated
 
-import msgspec
 from msgspec import Meta, Raw, Struct
+
+from posthaste.channels.reading import read
 
 # What is kept must fit a database: no NUL in it, and not without bounds.
 Text = Annotated[str, Meta(max_length=320, pattern=r"^[^\x00]*$")]
@@ -132,18 +133,6 @@ class Dots(Struct, frozen=True):
     def other_number(self) -> str | None:
         number = self.number or self.from_number
         return number.lower() if number else None
-
-
-T = TypeVar("T")
-
-
-def read(raw: bytes | Raw, shape: type[T]) -> T | None:
-    """Parse JSON into a shape; `None` if it is not that."""
-    try:
-        return msgspec.json.decode(raw, type=shape)
-    # Deep nesting is a RecursionError.
-    except (msgspec.DecodeError, RecursionError):
-        return None
 
 
 def instant(text: str | None) -> int | None:

@@ -16,6 +16,7 @@ import msgspec
 
 from posthaste.channels.base import Connection, Unreachable
 from posthaste.channels.http import Answer, Limits, NeverLeft, NoAnswer, exchange
+from posthaste.channels.reading import read
 from posthaste.channels.smsgate import meaning, wire
 
 _PAGE_ROWS = 500
@@ -73,7 +74,7 @@ class Asking:
             return ()
 
     async def _ask(self, device: Connection, request: Request, shape: type[T]) -> T:
-        value = wire.read((await self.answer(device, request)).body, shape)
+        value = read((await self.answer(device, request)).body, shape)
         if value is None:
             raise Unreachable("the server answered in a way that this version does not understand")
         return value
@@ -115,7 +116,7 @@ def scrubbed(text: str, device: Connection) -> str:
 
 
 def _fault(answer: Answer) -> type[Unreachable]:
-    is_its_own = not answer.body.strip() or wire.read(answer.body, wire.Complaint) is not None
+    is_its_own = not answer.body.strip() or read(answer.body, wire.Complaint) is not None
     match answer.status:
         case 404 | 501 if is_its_own:
             return Missing

@@ -19,6 +19,7 @@ import httpx2
 
 from posthaste.channels.base import Availability, Connection, Health, News, Order, Target, Trace, Unreachable
 from posthaste.channels.http import Answer, Limits, NeverLeft, NoAnswer
+from posthaste.channels.reading import read
 from posthaste.channels.smsgate import meaning, wire
 from posthaste.channels.smsgate.asking import Asking, Missing, NotTaken, Request, of_device, scrubbed
 from posthaste.core.channels import Field, Form, Kind, Pace, Promises
@@ -219,7 +220,7 @@ class SmsGate:
         key = device.secrets.get("signingKey", "")
         if key and not (_is_signed(call, key) and _is_fresh(call, self._now_ms())):
             return None
-        event = wire.read(call.body, wire.Event)
+        event = read(call.body, wire.Event)
         if event is None or not _is_of(device, event):
             return Heard(())
         return Heard(meaning.signals_of(event, _region(device), _sim(device)))

@@ -25,7 +25,8 @@ import hashlib
 from collections.abc import Sequence
 
 from posthaste.channels.http import Answer, retry_after_ms
-from posthaste.channels.smsgate.wire import DELIVERED, Attachment, Complaint, Event, Incoming, Message, Payload, instant, read
+from posthaste.channels.reading import read
+from posthaste.channels.smsgate.wire import DELIVERED, Attachment, Complaint, Event, Incoming, Message, Payload, instant
 from posthaste.core.addresses import normalise_phone
 from posthaste.core.errors import Refused
 from posthaste.core.outcomes import Accepted, Ambiguous, Deferred, Finding, Found, Outcome, Refusal, Rejected

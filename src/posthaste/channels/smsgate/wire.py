@@ -5,9 +5,8 @@ ignored, so that a newer app stays readable, and fields that an older one does n
 """
 
 import datetime as dt
-from typing import Annotated, TypeVar
+from typing import Annotated
 
-import msgspec
 from msgspec import Meta, Raw, Struct
 
 # An id is kept, and must fit a database: no NUL in it, and not without bounds. What strangers write may be anything, for one
@@ -107,18 +106,6 @@ class Complaint(Struct, frozen=True):
     """The body of every answer of SMS Gate that is not a success."""
 
     message: str
-
-
-T = TypeVar("T")
-
-
-def read(raw: bytes | Raw, shape: type[T]) -> T | None:
-    """Parse JSON into a shape; `None` if it is not that."""
-    try:
-        return msgspec.json.decode(raw, type=shape)
-    # Deep nesting is a RecursionError.
-    except (msgspec.DecodeError, RecursionError):
-        return None
 
 
 def instant(text: str | None) -> int | None:

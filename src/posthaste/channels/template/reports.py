@@ -12,8 +12,7 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from urllib.parse import parse_qsl
 
-import msgspec
-
+from posthaste.channels.reading import read
 from posthaste.core.addresses import is_region, normalise_phone
 from posthaste.core.errors import Refused
 from posthaste.core.hooks import HookCall
@@ -190,11 +189,7 @@ def _body(call: HookCall) -> object:
     text = call.body.decode(errors="replace")
     if not text.lstrip().startswith(("{", "[")):
         return _pairs(text)
-    try:
-        return msgspec.json.decode(call.body)
-    # Deep nesting is a RecursionError.
-    except (msgspec.DecodeError, RecursionError):
-        return None
+    return read(call.body, object)
 
 
 def _pairs(text: str) -> Mapping[str, str]:

@@ -16,6 +16,7 @@ import httpx2
 
 from posthaste.channels.base import Availability, Connection, Health, News, Order, Target, Trace, Unreachable
 from posthaste.channels.http import Answer, Limits, NeverLeft, NoAnswer, exchange
+from posthaste.channels.reading import read
 from posthaste.channels.twilio import meaning, wire
 from posthaste.channels.twilio.setup import (
     account_path,
@@ -348,7 +349,7 @@ def _state(device: Connection, account: wire.Account) -> str:
 
 
 def _shaped(answer: Answer, shape: type[T]) -> T:
-    value = wire.read(answer.body, shape)
+    value = read(answer.body, shape)
     if value is None:
         raise Unreachable("Twilio answered in a way that this version does not understand")
     return value

@@ -27,7 +27,8 @@ from collections.abc import Mapping, Sequence
 
 from posthaste.channels.base import Trace
 from posthaste.channels.http import Answer, retry_after_ms
-from posthaste.channels.twilio.wire import Fault, Medium, Row, number, read
+from posthaste.channels.reading import read
+from posthaste.channels.twilio.wire import Fault, Medium, Row, number
 from posthaste.core.outcomes import (
     Absent,
     Accepted,

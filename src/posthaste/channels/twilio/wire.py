@@ -6,7 +6,7 @@ Twilio's published interface document (`api_v2010`); fields that nothing of ours
 
 from datetime import UTC, datetime
 from email.utils import parsedate_to_datetime
-from typing import Annotated, TypeVar
+from typing import Annotated
 from urllib.parse import parse_qsl, urlsplit
 
 import msgspec
@@ -99,18 +99,6 @@ class PhoneNumber(Struct, frozen=True):
 
 class PhoneNumbers(Struct, frozen=True):
     incoming_phone_numbers: list[PhoneNumber]
-
-
-T = TypeVar("T")
-
-
-def read(raw: bytes, shape: type[T]) -> T | None:
-    """Parse JSON into a shape; `None` if it is not that."""
-    try:
-        return msgspec.json.decode(raw, type=shape)
-    # Deep nesting is a RecursionError.
-    except (msgspec.DecodeError, RecursionError):
-        return None
 
 
 def number(text: str | None) -> int:
