@@ -3,12 +3,15 @@
 import asyncio
 from dataclasses import replace
 from functools import partial
+from itertools import count
 
+import pytest
 from mail_lab import Lab
 from mail_office import Office, run
 
 from fixtures.processes import until
 from posthaste.channels.base import Connection
+from posthaste.channels.mail.imap import Page, Session
 from posthaste.core.signals import Inbound, Signal
 
 
@@ -36,6 +39,29 @@ def test_what_comes_after_a_poll_is_told_at_once_however_soon(lab: Lab) -> None:
         await begun(it, it.device)
         await it.answered("Soon")
         await it.tray.until(lambda signals: texts(signals) == ["Soon"])
+
+    run(lab, story)
+
+
+def test_what_comes_between_a_look_and_the_wait_is_told_at_once(lab: Lab, monkeypatch: pytest.MonkeyPatch) -> None:
+    look, looks = Session.page_after, count()
+
+    async def story(it: Office) -> None:
+        loop = asyncio.get_running_loop()
+
+        def look_and_let_come(session: Session, cursor: int, now: int) -> Page:
+            page = look(session, cursor, now)
+            if next(looks) == 0:
+                asyncio.run_coroutine_threadsafe(come(), loop).result(20)
+            return page
+
+        async def come() -> None:
+            await it.answered("In between")
+            await it.mails_of(it.line)
+
+        monkeypatch.setattr(Session, "page_after", look_and_let_come)
+        await begun(it, it.device)
+        await it.tray.until(lambda signals: texts(signals) == ["In between"])
 
     run(lab, story)
 
