@@ -9,7 +9,6 @@ devices.
 import json
 from collections import defaultdict
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
 
 from posthaste.actions.assign import assign_lines, check_lines, refresh_lanes, refuse_without_line
 from posthaste.actions.draft import Draft, Submission, standing
@@ -26,6 +25,7 @@ from posthaste.core.leads import QUICK_SENDS, Lead
 from posthaste.core.lifecycle import Status
 from posthaste.core.lines import Device, Line
 from posthaste.core.messages import Lane, Message
+from posthaste.core.row import Value
 from posthaste.core.timeline import Code
 from posthaste.settings import Settings
 from posthaste.store import devices, do_not_contact, idempotency, messages, timeline
@@ -39,8 +39,7 @@ __all__ = ["Acceptance", "Skipped", "Submission", "accept", "check_lines"]
 _SCHEDULED_KEY_MS = 72 * 3_600_000
 
 
-@dataclass(frozen=True, slots=True)
-class Acceptance:
+class Acceptance(Value, frozen=True):
     """What a call is answered with: `message_id` names the message that it made, or the one that it repeats.
 
     `view` is a message that was made now, as it stands at the commit.

@@ -11,11 +11,11 @@ from posthaste.core.errors import PosthasteError
 from posthaste.core.leads import Lead, Match
 from posthaste.core.lines import Line
 from posthaste.core.messages import Lane, Sending
+from posthaste.core.row import Value
 from posthaste.core.workspaces import Workspace
 
 
-@dataclass(frozen=True, slots=True)
-class Submission:
+class Submission(Value, frozen=True):
     """One call of `POST /api/messages`; `body_digest` stands for its parsed JSON."""
 
     workspace: Workspace

@@ -9,6 +9,7 @@ from posthaste.core.leads import Lead
 from posthaste.core.lifecycle import Status
 from posthaste.core.lines import NEVER_AT, Device, Line
 from posthaste.core.messages import Message
+from posthaste.core.row import Value
 from posthaste.core.timeline import Code, Entry, say
 from posthaste.store import attempts, devices, leads, lines, message_lists, messages, timeline
 from posthaste.store.message_lists import MessageFilters
@@ -17,8 +18,7 @@ from posthaste.store.transaction import Transaction
 __all__ = ["LineView", "MessageFilters", "MessageView", "line_views", "message_view", "message_views", "timeline_of", "views_of"]
 
 
-@dataclass(frozen=True, slots=True)
-class MessageView:
+class MessageView(Value, frozen=True):
     """A message with what its document needs; `hold` says what holds one that waits or whose outcome nobody knows."""
 
     message: Message

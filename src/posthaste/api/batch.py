@@ -5,18 +5,17 @@ sender takes the message in the next millisecond.
 """
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 
 from posthaste.actions.accept import Acceptance, Submission, accept
 from posthaste.actions.show import MessageView, views_of
+from posthaste.core.row import Value
 from posthaste.settings import Settings
 from posthaste.store.base import Store
 from posthaste.store.gather import Gatherer
 from posthaste.store.transaction import Transaction
 
 
-@dataclass(frozen=True, slots=True)
-class Taken:
+class Taken(Value, frozen=True):
     """One accepted submission and its message as it stood at the commit."""
 
     acceptance: Acceptance

@@ -7,7 +7,6 @@ the whole body, so that no parser behind this file meets one.
 
 import json
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
 from hashlib import sha256
 from math import inf, isinf
 
@@ -15,6 +14,7 @@ import msgspec
 
 from posthaste.api.calls import Call
 from posthaste.core.errors import Refused, UnsupportedMediaType, shown
+from posthaste.core.row import Value
 
 _BYTE_ORDER_MARK = b"\xef\xbb\xbf"
 _SURROGATES = range(0xD800, 0xE000)
@@ -23,8 +23,7 @@ _PATH_CHARS = 200
 _decode = msgspec.json.Decoder().decode
 
 
-@dataclass(frozen=True, slots=True)
-class Body:
+class Body(Value, frozen=True):
     """A JSON object as it came; keys that came twice hold what came last."""
 
     fields: Mapping[str, object]

@@ -11,6 +11,7 @@ from urllib.parse import parse_qsl
 from starlette.types import Receive, Scope
 
 from posthaste.core.errors import TooLarge
+from posthaste.core.row import Value
 from posthaste.core.workspaces import Workspace
 
 
@@ -27,8 +28,7 @@ class Access(Enum):
     SEND = "send"
 
 
-@dataclass(frozen=True, slots=True)
-class Answer:
+class Answer(Value, frozen=True):
     """What goes back: `body` is bytes as they are, or else is rendered as JSON."""
 
     status: int

@@ -1,9 +1,9 @@
 """What a call says in its headers: its key, its id, its `Idempotency-Key` and how long it would like to wait."""
 
 import re
-from dataclasses import dataclass
 
 from posthaste.core.errors import Refused, shown
+from posthaste.core.row import Value
 
 IDEMPOTENCY_KEY_CHARS = 255
 _KEY = re.compile(r"tuco_sk_[A-Za-z0-9_-]{8,200}")
@@ -11,8 +11,7 @@ _REQUEST_ID = re.compile(r"[A-Za-z0-9._:/+=@-]{1,128}")
 _WAIT = re.compile(r"wait\s*=\s*\"?(\d{1,9})\"?")
 
 
-@dataclass(frozen=True, slots=True)
-class Preference:
+class Preference(Value, frozen=True):
     """How long an answer may wait for the outcome, and what of the caller's wish was granted."""
 
     wait_ms: int

@@ -6,7 +6,6 @@ for the lines before it passes that error on. Nothing is read from the database 
 """
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 from urllib.parse import urlsplit
 
 from posthaste.actions.fallback_config import no_fallback
@@ -15,6 +14,7 @@ from posthaste.api.parse_timing import parse_timing
 from posthaste.core.addresses import normalise_email, normalise_phone
 from posthaste.core.errors import Refused
 from posthaste.core.messages import CrmIds, MessageType, Sending
+from posthaste.core.row import Value
 from posthaste.core.workspaces import Workspace
 
 ATTACHMENTS_AT_MOST = 2
@@ -36,8 +36,7 @@ FIELDS = frozenset(
 """Every field that is read; others are listed in the timeline and else ignored."""
 
 
-@dataclass(frozen=True, slots=True)
-class Content:
+class Content(Value, frozen=True):
     """What is known of a request before its line is looked for."""
 
     text: str
@@ -49,8 +48,7 @@ class Content:
     html: str | None = None
 
 
-@dataclass(frozen=True, slots=True)
-class Recipient:
+class Recipient(Value, frozen=True):
     """The addresses of a request, normalised."""
 
     phone: str | None

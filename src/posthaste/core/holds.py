@@ -4,11 +4,11 @@ Nothing here is stored. A message that waits is `scheduled` (for its date, windo
 or a line's health) or `pending` (it may go now).
 """
 
-from dataclasses import dataclass
 from enum import StrEnum
 
 from posthaste.core.lines import NEVER_AT, Device, Line
 from posthaste.core.messages import Lane, Message
+from posthaste.core.row import Value
 
 
 class Reason(StrEnum):
@@ -26,8 +26,7 @@ class Reason(StrEnum):
     OUTCOME_UNKNOWN = "outcome_unknown"
 
 
-@dataclass(frozen=True, slots=True)
-class Hold:
+class Hold(Value, frozen=True):
     """What a caller is told of a waiting message: `reason` is None when it may go now, `until` when nobody can say."""
 
     status: str

@@ -3,10 +3,9 @@
 `Sending` is a request after it was parsed at the edge; `Message` is a row. Which status follows which is `lifecycle.py`'s.
 """
 
-from dataclasses import dataclass
 from enum import IntEnum, StrEnum
 
-from posthaste.core.row import Row
+from posthaste.core.row import Row, Value
 from posthaste.core.windows import Window
 
 
@@ -38,8 +37,7 @@ class CrmIds(Row, frozen=True):
 NO_CRM = CrmIds()
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Sending:
+class Sending(Value, frozen=True, kw_only=True):
     """A parsed `POST /api/messages`: addresses are normalised, instants are milliseconds, blanks are gone."""
 
     text: str

@@ -5,13 +5,12 @@
 """
 
 from collections.abc import Collection, Iterable, Sequence
-from dataclasses import dataclass
 
+from posthaste.core.row import Row, Value
 from posthaste.store.transaction import Transaction
 
 
-@dataclass(frozen=True, slots=True)
-class Conversation:
+class Conversation(Row, frozen=True):
     """A row: which line talks with the address, since when, and when the person last wrote.
 
     `first_fingerprint` is what the message that began it was to the double-send guard; empty if none of ours did.
@@ -27,8 +26,7 @@ class Conversation:
     created_at: int
 
 
-@dataclass(frozen=True, slots=True)
-class First:
+class First(Value, frozen=True):
     """The message that begins a conversation."""
 
     address: str

@@ -4,13 +4,12 @@ A message that began a conversation stands there and not here, until another one
 """
 
 from collections.abc import Collection, Mapping
-from dataclasses import dataclass
 
+from posthaste.core.row import Value
 from posthaste.store.transaction import Transaction
 
 
-@dataclass(frozen=True, slots=True)
-class RecentSend:
+class RecentSend(Value, frozen=True):
     """The last message with a fingerprint, and what became of it."""
 
     fingerprint: str

@@ -4,16 +4,15 @@ What one transaction has to say of one message is one row, because most transact
 """
 
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
 
 from msgspec import json
 
+from posthaste.core.row import Value
 from posthaste.core.timeline import Code, Entry, say
 from posthaste.store.transaction import Transaction
 
 
-@dataclass(frozen=True, slots=True)
-class NewEntry:
+class NewEntry(Value, frozen=True):
     """An entry to be written; its time is the transaction's."""
 
     workspace_id: str
