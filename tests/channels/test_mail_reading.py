@@ -151,6 +151,11 @@ def test_addresses_are_in_lower_case_and_the_line_is_the_one_that_was_written_to
     assert heard(reply(To="undisclosed-recipients:;", Delivered_To="box@example.com")).to == "box@example.com"
 
 
+def test_a_domain_is_spelt_as_leads_are_whichever_way_it_was_written() -> None:
+    mail = reply(From="Bob <bob@xn--bcher-kva.example>", To="ada@xn--fa-hia.example")
+    assert (heard(mail).address, heard(mail).to) == ("bob@bücher.example", "ada@faß.example")
+
+
 def test_a_mail_without_an_id_has_the_same_name_whenever_it_is_read() -> None:
     one = heard(reply(Message_ID=""))
     assert one.external_id.startswith("sha256:")
