@@ -9,7 +9,8 @@ from collections.abc import Iterator
 from dataclasses import replace
 
 import pytest
-from blue_desk import NUMBERS, PRIVATE_15, PRIVATE_26, SCRIPT_15, SCRIPT_26, WORKING, Desk, Here, Kind, desk, run_here, timeless
+from blue_desk import NUMBERS, PRIVATE_15, PRIVATE_26, SCRIPT_15, SCRIPT_26, WORKING, Desk, Kind, desk, timeless
+from hearing import Here, run_here
 
 from posthaste.channels.base import NOWHERE, Order, Unreachable
 from posthaste.channels.bluebubbles.channel import CHAT, NEW
@@ -31,7 +32,7 @@ REFUSED = {"no-imessage": Refusal.NOT_ON_CHANNEL, "unreachable": Refusal.NOT_ON_
 
 @pytest.fixture(scope="module")
 def here(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Here]:
-    yield from run_here(tmp_path_factory.mktemp("sandbox"))
+    yield from run_here(tmp_path_factory.mktemp("sandbox"), "bluebubbles")
 
 
 @pytest.mark.parametrize("kind", WORKING, ids=str)

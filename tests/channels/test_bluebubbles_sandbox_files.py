@@ -13,7 +13,8 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from blue_desk import NUMBERS, PRIVATE_15, PRIVATE_26, SCRIPT_15, SCRIPT_26, WORKING, Desk, Here, Kind, desk, run_here, timeless
+from blue_desk import NUMBERS, PRIVATE_15, PRIVATE_26, SCRIPT_15, SCRIPT_26, WORKING, Desk, Kind, desk, timeless
+from hearing import Here, run_here
 
 from posthaste.channels.base import NOWHERE, File, Order, Target, Trace, Unreachable
 from posthaste.channels.bluebubbles.channel import CHAT, NEW
@@ -27,7 +28,7 @@ PERSON = "+12025550143"
 
 @pytest.fixture(scope="module")
 def here(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Here]:
-    yield from run_here(tmp_path_factory.mktemp("sandbox"))
+    yield from run_here(tmp_path_factory.mktemp("sandbox"), "bluebubbles")
 
 
 @pytest.fixture
@@ -168,8 +169,7 @@ def test_late_files_are_absent_until_they_arrive(here: Here, files: list[File]) 
             assert item["attachments"] == as_listed(files[0])
 
     async def arrived(own: Desk) -> str:
-        async with asyncio.timeout(30), here.reports.changed:
-            await here.reports.changed.wait_for(lambda: any(isinstance(one, Echo) for one in own.heard()))
+        await here.reports.wait_for(lambda: any(isinstance(one, Echo) for one in own.heard()))
         return next(one.external_id for one in own.heard() if isinstance(one, Echo))
 
     async def main() -> None:

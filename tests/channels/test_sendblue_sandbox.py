@@ -3,20 +3,19 @@
 What the phones received is read from the sandbox's own list, so the channel cannot vouch for itself.
 """
 
-import asyncio
 from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
 
 import pytest
-from sendblue_desk import PICTURE, Here, Reports, desk_at
+from hearing import PICTURE, Here, run_here
+from sendblue_desk import desk_at
 
 from posthaste.channels.base import Availability, File, Unreachable
 from posthaste.clock import SystemClock
 from posthaste.core.outcomes import Absent, Accepted, Ambiguous, CannotTell, Deferred, Found, Refusal, Rejected
 from posthaste.core.signals import Echo, Inbound, Typing
 from posthaste.sandbox.numbers import scripted_numbers
-from posthaste.sandbox.server import spawn
 
 NUMBERS = {script.value: number for number, script in reversed(scripted_numbers())}
 TAKEN = ["read", "delivered", "receipt-twice", "receipt-first", "replies", "stops", "silent"]
@@ -25,13 +24,7 @@ ORDINARY = "+12025550143"
 
 @pytest.fixture(scope="module")
 def here(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Here]:
-    with asyncio.Runner() as runner:
-        reports = Reports()
-        runner.run(reports.open())
-        running = spawn(Path(tmp_path_factory.mktemp("sandbox")))
-        yield Here(runner.run, running.url, reports)
-        running.stop()
-        runner.run(reports.close())
+    yield from run_here(tmp_path_factory.mktemp("sandbox"), "sendblue")
 
 
 @pytest.mark.parametrize("script", TAKEN)

@@ -7,16 +7,15 @@ come over a real connection and are believed by their signature.
 import asyncio
 from collections.abc import Iterator
 from dataclasses import replace
-from pathlib import Path
 
 import pytest
-from smsgate_desk import Desk, Here, Reports, desk, timeless, wrote
+from hearing import Here, run_here
+from smsgate_desk import Desk, desk, timeless, wrote
 
 from posthaste.channels.base import Unreachable
 from posthaste.core.outcomes import Absent, Accepted, Ambiguous, CannotTell, Deferred, Found, Refusal, Rejected
 from posthaste.core.signals import Inbound, Receipt, Signal
 from posthaste.sandbox.numbers import scripted_numbers
-from posthaste.sandbox.server import spawn
 
 NUMBERS = {script.value: number for number, script in reversed(scripted_numbers())}
 TAKEN = ["read", "delivered", "no-imessage", "receipt-twice", "receipt-first", "replies", "stops", "silent"]
@@ -24,13 +23,7 @@ TAKEN = ["read", "delivered", "no-imessage", "receipt-twice", "receipt-first", "
 
 @pytest.fixture(scope="module")
 def here(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Here]:
-    with asyncio.Runner() as runner:
-        reports = Reports()
-        runner.run(reports.open())
-        running = spawn(Path(tmp_path_factory.mktemp("sandbox")))
-        yield Here(runner.run, running.url, reports)
-        running.stop()
-        runner.run(reports.close())
+    yield from run_here(tmp_path_factory.mktemp("sandbox"), "smsgate")
 
 
 @pytest.mark.parametrize("script", TAKEN)
