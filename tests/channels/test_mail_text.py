@@ -16,6 +16,11 @@ from posthaste.channels.mail.text import reply_of, text_of_html
         ("Yes\n\nOn Mon, 2 Nov 2026 at 10:00, Ada Love\n<ada@example.com> wrote:\n\n> Hello", "Yes"),
         ("Ja\n\nAm Mo., 2. Nov. 2026 um 10:00 Uhr schrieb Ada <ada@example.com>:\n> Hallo", "Ja"),
         ("Oui\n\nLe lun. 2 nov. 2026 à 10:00, Ada <ada@example.com> a écrit :\n> Bonjour", "Oui"),
+        ("STOP\n\nEl lun, 2 nov 2026 a las 10:00, Ada (<ada@example.com>) escribió:\n\n> Hola\n>\n> Ada", "STOP"),
+        ("STOP\n\nEm seg., 2 de nov. de 2026 às 10:00, Ada Love\n<ada@example.com> escreveu:\n\n> Olá", "STOP"),
+        ("Two things for bob@x.example:\n\n1. this\n> Hello\n2. that", "Two things for bob@x.example:\n\n1. this\n2. that"),
+        ("My answer:\n> Hello\nYes", "My answer:\nYes"),
+        ("Please ask\n\nbob@x.example:\n> Hello\nYes", "Please ask\n\nbob@x.example:\nYes"),
         ("Yes\n\nFrom: Ada <ada@example.com>\nSent: Monday\nTo: Bob\nSubject: Hi\n\nHello", "Yes"),
         ("Yes\n\n-----Original Message-----\nFrom: Ada\nSent: x\n\nHello", "Yes"),
         ("> Hello\n> there\nYes", "Yes"),
@@ -75,7 +80,7 @@ def test_html_becomes_lines(html: str, text: str) -> None:
     assert text_of_html(html) == text
 
 
-@pytest.mark.parametrize("line", ["Den skrev ", "On a b ", "From: ", "> ", "Am Le El ", "On On "])
+@pytest.mark.parametrize("line", ["\n>\n", "a@b:\n>\n", "Den skrev ", "On a b ", "From: ", "> ", "Am Le El ", "On On "])
 @pytest.mark.parametrize("break_every", [10_000, 20])
 def test_a_hostile_mail_takes_no_time(line: str, break_every: int) -> None:
     words = line * 10_000

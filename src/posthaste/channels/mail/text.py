@@ -16,6 +16,8 @@ from posthaste.core.optout import Wish, wish_of
 
 _LINES_SEARCHED = 400
 _LONGEST_INTRODUCTION = 200
+_INTRODUCTION_LINES = 6
+_TIME = re.compile(r"\b\d{1,2}[:.h]\d\d\b")
 _HIDDEN = re.compile("\ue000(\\d+)\ue000")
 _LANGUAGES = sorted(MAIL_LANGUAGES)
 _LONGEST_TEXT = 100_000
@@ -69,7 +71,24 @@ def _first_of_thread(text: str) -> str:
 
 
 def _unquoted(text: str) -> str:
-    return _tidy("\n".join(line for line in text.split("\n") if not line.lstrip().startswith(">")))
+    kept: list[str] = []
+    for line in text.split("\n"):
+        if line.lstrip().startswith(">"):
+            kept = _without_introduction(kept)
+        else:
+            kept.append(line)
+    return _tidy("\n".join(kept))
+
+
+def _without_introduction(lines: list[str]) -> list[str]:
+    """Take off the words that introduce a quotation in a language that the library does not know, or not in this form:
+    a paragraph right before it, with a time and an address, that ends with a colon.
+    """
+    last = "\n".join(lines[-_INTRODUCTION_LINES:]).rstrip()
+    head, _, paragraph = last.rpartition("\n\n")
+    if not (paragraph.endswith(":") and "@" in paragraph and _TIME.search(paragraph)):
+        return lines
+    return lines[:-_INTRODUCTION_LINES] + head.split("\n")
 
 
 def _without_signature(text: str) -> str:
