@@ -52,7 +52,6 @@ from posthaste.provision import Sandboxed, provision
 from posthaste.sandbox.server import SandboxError, spawn
 from posthaste.settings import Settings
 from posthaste.store.base import Store
-from posthaste.store.devices import Access
 from posthaste.store.lock import hold
 from posthaste.store.opening import open_store
 from posthaste.vault import Vault
@@ -95,7 +94,7 @@ class Engine:
         fetcher: Fetcher,
         cache: Cache,
     ) -> None:
-        reach = Reach(links.vault, lambda access: _hook_url(links.public_url, access))
+        reach = reach_of(links.vault, links.public_url)
         self.leases = Leases(store, settings, ids.new(clock.now_ms()))
         attaching = Attaching(store, fetcher, cache, links)
         self.sender = Sender(store, settings, clock, channels, self.leases, reach, links, attaching)
@@ -283,7 +282,7 @@ async def run(settings: Settings, role: Role, announce: Callable[[str, Sandboxed
     async with AsyncExitStack() as stack:
         bound = stack.enter_context(_listen(settings)) if role.takes_calls else None
         store = await stack.enter_async_context(opened(settings, clock, ids))
-        own_url = _own_url(settings, bound)
+        own_url = local_url(settings, bound)
         public_url = settings.public_url.rstrip("/") or own_url
         client = await stack.enter_async_context(open_client(max_connections=settings.sends_max + _QUESTIONS))
         vault = await open_vault(store, settings)
@@ -342,14 +341,15 @@ def _listen(settings: Settings) -> socket.socket:
         raise SettingError(f"cannot listen on port {settings.port}: the highest is 65535") from None
 
 
-def _own_url(settings: Settings, bound: socket.socket | None) -> str:
+def local_url(settings: Settings, bound: socket.socket | None) -> str:
     port = bound.getsockname()[1] if bound else settings.port
     host = f"[{settings.host}]" if ":" in settings.host else settings.host
     return f"http://{host}:{port}"
 
 
-def _hook_url(public_url: str, access: Access) -> str:
-    return f"{public_url}/hooks/{access.channel}/{access.hook_token}"
+def reach_of(vault: Vault, public_url: str) -> Reach:
+    """Return what turns rows of devices into connections, with the addresses under which they report to us."""
+    return Reach(vault, lambda access: f"{public_url.rstrip('/')}/hooks/{access.channel}/{access.hook_token}")
 
 
 @asynccontextmanager

@@ -152,6 +152,31 @@ def test_a_secret_is_asked_for_at_a_terminal_in_the_words_of_its_channel(monkeyp
     assert asked == ["The password of the BlueBubbles server"]
 
 
+def test_a_password_is_asked_for_once_its_user_name_is_given(monkeypatch: pytest.MonkeyPatch) -> None:
+    asked: list[str] = []
+    monkeypatch.setattr("sys.stdin.isatty", lambda: True, raising=False)
+    monkeypatch.setattr("click.prompt", lambda question, **_: asked.append(question) or "hush-hush")
+    mailbox = {"smtpHost": "smtp.example.com", "smtpUsername": "ada"}
+    assert fields_from(KINDS["email"], mailbox)["smtpPassword"] == "hush-hush"
+    assert len(asked) == 1, "there is no user name of IMAP, so there is no password to it"
+    assert "apiKeySecret" in fields_from(KINDS["twilio"], {"accountSid": "AC1", "apiKeySid": "SK1"})
+
+
+@pytest.mark.parametrize(("channel", "reports"), [("bluebubbles", True), ("email", False), ("smpp", False)])
+def test_who_adds_a_line_is_told_where_it_reports_to_if_it_does(tmp_path: Path, channel: str, reports: bool) -> None:
+    folder = ("--data", tmp_path / "data")
+    said("workspaces", "create", "One", *folder)
+    setups = {
+        "bluebubbles": ("--url", "http://127.0.0.1:9", "--phone", "+16285550123"),
+        "email": ("--smtp-host", "127.0.0.1", "--email", "ada@example.com"),
+        "smpp": ("--host", "127.0.0.1", "--system-id", "acme", "--phone", "+16285550123"),
+    }
+    secrets = {"BLUEBUBBLES_PASSWORD": "a", "SMPP_PASSWORD": "b"}
+    added = posthaste("lines", "add", "--channel", channel, *setups[channel], *folder, **secrets)
+    assert added.returncode == 0, added.stderr
+    assert (f"/hooks/{channel}/" in added.stderr) == reports
+
+
 def test_a_lost_key_is_told_in_words(tmp_path: Path) -> None:
     folder = ("--data", tmp_path / "data")
     said("workspaces", "create", "One", *folder)

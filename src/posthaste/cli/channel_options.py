@@ -56,22 +56,22 @@ def fields_from(kind: Kind, given: Mapping[str, str | None]) -> dict[str, str]:
     for name in _names(KINDS.values()):
         if given.get(name) is not None and name not in known:
             raise click.UsageError(f"{flag_of(name)} is not an option of --channel {kind.name}.")
-    found = {field.name: _value(kind, field, given.get(field.name)) for field in kind.fields}
+    found = {field.name: _value(kind, field, given) for field in kind.fields}
     return {name: value for name, value in found.items() if value is not None}
 
 
-def _value(kind: Kind, field: Field, given: str | None) -> str | None:
-    value = given
+def _value(kind: Kind, field: Field, given: Mapping[str, str | None]) -> str | None:
+    value = given.get(field.name)
     if value is None and field.is_secret:
-        value = os.environ.get(variable_of(kind, field)) or _asked(field)
+        value = os.environ.get(variable_of(kind, field)) or _asked(field, given)
     if value is not None and field.form is Form.LONG_TEXT and value.startswith("@"):
         return _content(field, Path(value[1:]))
     return value
 
 
-def _asked(field: Field) -> str | None:
-    """Ask for a secret that is needed; where nobody is there to answer, the channel says that it is missing."""
-    if not field.is_needed or not sys.stdin.isatty():
+def _asked(field: Field, given: Mapping[str, str | None]) -> str | None:
+    """Ask for a secret that is needed here; where nobody is there to answer, the channel says that it is missing."""
+    if not (field.is_needed or given.get(field.asked_with)) or not sys.stdin.isatty():
         return None
     answer: str = click.prompt(_sentence(field), hide_input=True, err=True)
     return answer
@@ -98,10 +98,7 @@ def _help(kind: Kind, field: Field) -> str:
     facts = ["needed"] if field.is_needed else []
     facts += [f"one of {', '.join(field.choices)}"] if field.choices else []
     facts += [f"[{field.default}]"] if field.default else []
-    facts += (
-        [f"better in {variable_of(kind, field)}" + (", or when asked for it" if field.is_needed else "")]
-        if field.is_secret
-        else []
-    )
+    is_asked = field.is_needed or field.asked_with
+    facts += [f"better in {variable_of(kind, field)}{', or when asked for it' if is_asked else ''}"] if field.is_secret else []
     facts += ["@FILE reads a file"] if field.form is Form.LONG_TEXT else []
     return f"{_sentence(field)}{'; ' if facts else ''}{'; '.join(facts)}."

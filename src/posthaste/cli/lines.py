@@ -91,7 +91,9 @@ def add(workspace: str | None, channel: str, **given: Any) -> None:
     made = on_store(settings, work)
     click.echo(made.line.id)
     click.echo(f"Next: posthaste lines test {made.line.id}. A running server takes the line up by itself.", err=True)
-    click.echo(f"Its device reports to POSTHASTE_PUBLIC_URL{made.hook_path}, which most channels set up by themselves.", err=True)
+    if KINDS[channel].promises.has_webhooks:
+        where = f"POSTHASTE_PUBLIC_URL{made.hook_path}"
+        click.echo(f"Its device reports to {where}, which most channels set up by themselves.", err=True)
 
 
 def _add(

@@ -6,8 +6,7 @@ It sends nothing and stores nothing.
 import asyncio
 from collections.abc import Sequence
 
-from posthaste.app import LateInbox, open_vault, tools
-from posthaste.channels.base import Connection
+from posthaste.app import LateInbox, local_url, open_vault, reach_of, tools
 from posthaste.channels.catalog import make_channels
 from posthaste.channels.http import open_client
 from posthaste.clock import SystemClock
@@ -22,15 +21,15 @@ async def ping(store: Store, settings: Settings, device_ids: Sequence[str]) -> l
     access = await store.read(devices.access, device_ids)
     async with open_client() as client:
         vault = await open_vault(store, settings)
+        reach = reach_of(vault, settings.public_url or local_url(settings, None))
         channels = make_channels(tools(settings, SystemClock(), client, LateInbox()))
 
         async def one(device_id: str) -> tuple[bool, str]:
             to = access[device_id]
             try:
-                secrets = vault.open(to.secret)
+                health = await channels[to.channel].ping(reach(to))
             except SealBroken as error:
                 return False, str(error)
-            health = await channels[to.channel].ping(Connection(to.device_id, to.url, secrets, to.options, to.config))
             return health.is_up, health.detail
 
         try:

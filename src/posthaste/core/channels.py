@@ -29,7 +29,8 @@ class Form(StrEnum):
 class Field:
     """One setting of a channel's lines, by the name that it has in the API; what is secret is sealed and never shown.
 
-    `default` stands in for what is not given; a field that is needed has none.
+    `default` stands in for what is not given; a field that is needed has none. A secret is worth asking for once the field
+    that it is `asked_with` is given: a password with its user name.
     """
 
     name: str
@@ -39,6 +40,7 @@ class Field:
     is_secret: bool = False
     default: str = ""
     choices: tuple[str, ...] = ()
+    asked_with: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,6 +48,7 @@ class Promises:
     """What a provider can do, so that the engine reads it instead of guessing.
 
     `repeats_safely`: a second hand-over with the same key is known and not sent again, however late the first arrives.
+    `has_webhooks`: it reports to an address of ours, if it can reach one.
     """
 
     repeats_safely: bool
@@ -54,6 +57,7 @@ class Promises:
     has_receipts: bool
     has_attachments: bool
     has_replies: bool = True
+    has_webhooks: bool = True
 
 
 @dataclass(frozen=True, slots=True)
@@ -97,6 +101,12 @@ class Kind:
         """Return what tells the device of these settings, the same in whichever way it is written; nothing if nobody can tell."""
         told = {field.name: _plain(field, config.get(field.name) or field.default) for field in self.fields}
         return tuple(told[name] for name in self.told_by) if self.told_by and told[self.told_by[0]] else ()
+
+    def leads_elsewhere(self, before: Mapping[str, str], after: Mapping[str, str]) -> bool:
+        """Tell whether settings lead to another device than before. Of one that is told by its address alone nobody knows: it
+        may have moved.
+        """
+        return "url" not in self.told_by and self.device_meant(before) != self.device_meant(after)
 
     def setup_from(self, given: Mapping[str, str | None]) -> "Setup":
         """Return the settings of a line from what was given, or refuse it, naming the field; a secret is never shown."""

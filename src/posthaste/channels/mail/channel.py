@@ -80,18 +80,25 @@ class Mail:
         title="a mailbox, by SMTP and IMAP",
         message_type=MessageType.EMAIL,
         # `can_find`: a trace proves that a mail left; without one the answer is "cannot tell", never "absent".
-        promises=Promises(repeats_safely=False, can_find=True, can_check=False, has_receipts=False, has_attachments=True),
+        promises=Promises(
+            repeats_safely=False, can_find=True, can_check=False, has_receipts=False, has_attachments=True, has_webhooks=False
+        ),
         fields=(
             Field("smtpHost", "the server that takes mail for sending, such as smtp.example.com", is_needed=True),
             Field("smtpPort", "its port: 587 for starttls, 465 for tls, 25 for none, unless given", Form.NUMBER),
             Field("smtpSecurity", "how the connection to it is secured", default="starttls", choices=_SECURITY),
             Field("smtpUsername", "the user name there, mostly the e-mail address; empty: no login"),
-            Field("smtpPassword", "the password there, mostly one made for programs (an app password)", is_secret=True),
+            Field(
+                "smtpPassword",
+                "the password there, mostly one made for programs (an app password)",
+                is_secret=True,
+                asked_with="smtpUsername",
+            ),
             Field("imapHost", "the server that keeps the mailbox; empty: no replies, and bounces only at once"),
             Field("imapPort", "its port: 993 for tls, 143 otherwise, unless given", Form.NUMBER),
             Field("imapSecurity", "how the connection to it is secured", default="tls", choices=_SECURITY),
             Field("imapUsername", "the user name there"),
-            Field("imapPassword", "the password there", is_secret=True),
+            Field("imapPassword", "the password there", is_secret=True, asked_with="imapUsername"),
             Field("imapFolder", "the folder to which replies and bounces come", default="INBOX"),
             Field("fromName", "the name beside the address; empty: the name of the line"),
             Field("replyTo", "where replies are to go, if not to the line's own address"),

@@ -83,7 +83,9 @@ class Smpp:
         name="smpp",
         title="a carrier's message centre (SMPP 3.4)",
         message_type=MessageType.SMS,
-        promises=Promises(repeats_safely=False, can_find=False, can_check=False, has_receipts=True, has_attachments=False),
+        promises=Promises(
+            repeats_safely=False, can_find=False, can_check=False, has_receipts=True, has_attachments=False, has_webhooks=False
+        ),
         fields=(
             Field("host", "the address of the message centre, a name or an IP address", is_needed=True),
             Field("port", "its port", Form.NUMBER, default="2775"),

@@ -87,7 +87,7 @@ class Twilio:
                 is_secret=True,
             ),
             Field("apiKeySid", "the id of an API key, which begins with SK, to send with instead of the auth token"),
-            Field("apiKeySecret", "the secret of that API key", is_secret=True),
+            Field("apiKeySecret", "the secret of that API key", is_secret=True, asked_with="apiKeySid"),
             Field("messagingServiceSid", "the id of a messaging service, which begins with MG, to send through"),
             Field("number", "the Twilio number, as +16285550123: its replies are led to Posthaste, and polled when one was lost"),
             Field("baseUrl", "the address of Twilio's API, if another region's", Form.URL, default="https://api.twilio.com"),
@@ -342,7 +342,7 @@ def _next_url(device: Connection, url: str, answer: Answer) -> str:
 
 
 def _state(device: Connection, account: wire.Account) -> str:
-    kind = "a trial account, which writes to verified numbers only" if account.type == "Trial" else "the account"
+    kind = "the account, a trial that writes to verified numbers only," if account.type == "Trial" else "the account"
     sender = "a messaging service" if pool_of(device) else "the line's number"
     ways = "reports come by webhook" if is_public(device.hook_url) or not device.hook_url else "reports are polled for"
     return f"{kind} is active, sends from {sender}; {ways}"
