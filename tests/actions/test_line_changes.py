@@ -11,6 +11,7 @@ from posthaste.actions.lines import LineChange, NewLine, Resetting, add_line, ch
 from posthaste.actions.show import line_views
 from posthaste.actions.workspaces import make_workspace
 from posthaste.channels.bluebubbles.channel import BlueBubbles
+from posthaste.channels.mail.channel import Mail
 from posthaste.core.channels import Field
 from posthaste.core.errors import NotFound, Refused
 from posthaste.core.row import replace
@@ -210,6 +211,20 @@ def test_what_a_channel_asks_for_is_changed_in_part_and_its_device_is_pinged(any
     assert vault.open(access.secret) == {"token": "t", "password": "q"}
     assert due_for_health(any_house) == [line.device_id]
     assert "devices" in any_house.woken
+
+
+@pytest.mark.parametrize(
+    ("given", "cursor"), [({"imapUsername": "else"}, 0), ({"imapPassword": "new"}, 7), ({"imapPort": "1"}, 7)]
+)
+def test_another_mailbox_is_read_from_where_it_is_now(house: House, given: dict[str, str], cursor: int) -> None:
+    kind, vault = Mail.kind, Vault(["key"])
+    setup = kind.setup_from({"smtpHost": "mail.test", "imapHost": "mail.test", "imapUsername": "ada", "imapPassword": "old"})
+    line = house.add_line(channel="email", config=setup.config, secret=vault.seal(setup.secrets))
+    house.write(devices.save_options, line.device_id, {"known": True})
+    house.write(devices.raise_cursor, line.device_id, 7)
+    house.change(line, resetting=Resetting(kind, given, vault))
+    access = house.read(devices.access, [line.device_id])[line.device_id]
+    assert (access.cursor, access.options) == (cursor, {"known": True} if cursor else {})
 
 
 def test_a_foreign_line_cannot_be_changed(house: House) -> None:

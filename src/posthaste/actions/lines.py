@@ -266,6 +266,8 @@ def _reset(tx: Transaction, device_id: str, resetting: Resetting) -> None:
         _refuse_twin(tx, access.workspace_id, kind, setup.config)
     url = setup.config.get("url", "")
     devices.save_access(tx, changed(access, url=url, secret=sealer.seal(setup.secrets), config=setup.config))
+    if kind.leads_elsewhere(kept.config, setup.config):
+        devices.begin_anew(tx, device_id)  # What lies there already is no reply, and its order is not the old one's.
     _announce(tx, device_id)
 
 

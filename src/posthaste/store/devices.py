@@ -161,6 +161,11 @@ def raise_cursor(tx: Transaction, device_id: str, cursor: int) -> None:
     tx.run("UPDATE devices SET cursor = :cursor WHERE id = :id AND cursor < :cursor", {"id": device_id, "cursor": cursor})
 
 
+def begin_anew(tx: Transaction, device_id: str) -> None:
+    """Forget what is known of a device and how far its order has come: another one is in its place."""
+    tx.run("UPDATE devices SET cursor = 0, options = '{}' WHERE id = :id", {"id": device_id})
+
+
 def reserve_check(tx: Transaction, device_id: str, at: int) -> None:
     """Note that the device's next availability check may start at `at`."""
     tx.run("UPDATE devices SET check_free_at = :at WHERE id = :id", {"id": device_id, "at": at})
