@@ -81,9 +81,20 @@ def test_an_insert_of_one_row_is_written_for_many() -> None:
     in_sqlite = for_sqlite(text).rows
     assert in_sqlite is not None
     eight, one = steps(in_sqlite, rows)
-    assert one == ("INSERT INTO t (a, b, c)\nVALUES (?, 'x:y%', ?)\nON CONFLICT DO NOTHING", [8, 80])
+    assert one == ("INSERT INTO t (a, b, c) VALUES (?, 'x:y%', ?)\nON CONFLICT DO NOTHING", [8, 80])
     assert eight[0].count("(?, 'x:y%', ?)") == 8 and eight[1] == [v for n in range(8) for v in (n, 10 * n)]
     assert not list(steps(in_sqlite, []))
+
+
+def test_a_column_that_no_row_fills_is_left_out() -> None:
+    in_sqlite = for_sqlite("INSERT INTO t (a, b, c, d) VALUES (:a, :b, NULL, :d)").rows
+    assert in_sqlite is not None
+    assert list(steps(in_sqlite, [{"a": 1, "b": None, "d": 0}])) == [("INSERT INTO t (a, c, d) VALUES (?, NULL, ?)", [1, 0])]
+    assert list(steps(in_sqlite, [{"a": None, "b": None, "d": None}])) == [("INSERT INTO t (a, c) VALUES (?, NULL)", [None])]
+    some = [{"a": number, "b": number or None, "d": None} for number in range(8)]
+    text, values = next(steps(in_sqlite, some))
+    assert text.startswith("INSERT INTO t (a, b, c) VALUES (?, ?, NULL), (?, ?, NULL), ")
+    assert values == [value for row in some for value in (row["a"], row["b"])]
 
 
 @pytest.mark.parametrize(
@@ -92,6 +103,8 @@ def test_an_insert_of_one_row_is_written_for_many() -> None:
         "UPDATE t SET a = :a WHERE id = :id",
         "INSERT INTO t (a) SELECT :a",
         "INSERT INTO t (a) VALUES (CAST(:a AS TEXT))",
+        "INSERT INTO t (a, b) VALUES (:a, 'x, y')",
+        "INSERT INTO t (a) VALUES (NULL)",
         "INSERT INTO t (a) VALUES (:a) ON CONFLICT (a) DO UPDATE SET b = :b",
     ],
 )

@@ -55,8 +55,8 @@ def test_what_cannot_be_written_so_is_run_row_by_row(text: str) -> None:
     assert together(text) is None
 
 
-def test_truth_values_are_numbers() -> None:
-    assert as_json([{"a": True, "b": False, "c": None, "d": "true"}]) == '[{"a":1,"b":0,"c":null,"d":"true"}]'
+def test_truth_values_are_numbers_and_nulls_are_missing() -> None:
+    assert as_json([{"a": True, "b": False, "c": None, "d": "true"}, {"a": 0}]) == '[{"a":1,"b":0,"d":"true"},{"a":0}]'
 
 
 def insert(tx: Transaction, texts: list[str | None]) -> None:

@@ -47,7 +47,7 @@ class Lead(Row, frozen=True):
 
     @property
     def addresses(self) -> list[str]:
-        return self.phones + self.emails
+        return [one for one in (self.phone, *self.alt_phones, self.email, *self.alt_emails) if one]
 
 
 class MatchedBy(StrEnum):

@@ -31,17 +31,23 @@ _TOKEN = re.compile(
 
 _encode = msgspec.json.Encoder().encode
 
-_ROW = re.compile(r"(?P<head> .* \bVALUES\s* ) \( (?P<row> [^()]* ) \) (?P<tail> [^:]* )", re.VERBOSE | re.DOTALL)
+_ONE_ROW = re.compile(
+    r"(?P<head> \s* INSERT\b [^()]* ) \( (?P<columns> [^()]* ) \) \s* VALUES\s* \( (?P<values> [^()]* ) \) (?P<tail> [^:]* )",
+    re.VERBOSE,
+)
 
 
 @dataclass(frozen=True, slots=True)
 class Rows:
-    """An INSERT of one row, in the parts from which one of many rows is made; `pick` gives a row's values in order."""
+    """An INSERT of one row, in the parts from which one of many rows is made.
+
+    `places` are the columns, each with `?` or a literal; `pick` gives what a row has for each `?`.
+    """
 
     head: str
-    row: str
-    pick: Callable[[Params], tuple[object, ...]]
+    places: tuple[tuple[str, str], ...]
     tail: str
+    pick: Callable[[Params], tuple[object, ...]]
 
 
 #: How many rows go into one statement; few different numbers, so that the statements are prepared once and kept.
@@ -49,18 +55,31 @@ _ROWS_A_STEP = (32, 8, 1)
 
 
 def steps(rows: Rows, params: Iterable[Params]) -> Iterator[tuple[str, list[object]]]:
-    """Return the statements, each with its positional parameters, that together insert all rows in order."""
-    values = [rows.pick(one) for one in params]
+    """Return the statements, each with its positional parameters, that together insert all rows in order.
+
+    A column that is empty in all of them is left out: half of a new message's are filled in later or never, and each costs.
+    """
+    columns = list(zip(*map(rows.pick, params), strict=True))
+    # The first one stays in any case, so that a row is a row.
+    empty = frozenset(number for number, column in enumerate(columns) if number and _is_empty(column))
+    values = list(zip(*(column for number, column in enumerate(columns) if number not in empty), strict=True))
     start = 0
     for count in _ROWS_A_STEP:
         while len(values) - start >= count:
-            yield _for_many(rows, count), list(chain.from_iterable(values[start : start + count]))
+            yield _for_many(rows, empty, count), list(chain.from_iterable(values[start : start + count]))
             start += count
 
 
+def _is_empty(column: tuple[object, ...]) -> bool:
+    return column[0] is None and column.count(None) == len(column)
+
+
 @lru_cache(maxsize=512)
-def _for_many(rows: Rows, count: int) -> str:
-    return rows.head + ", ".join([rows.row] * count) + rows.tail
+def _for_many(rows: Rows, empty: frozenset[int], count: int) -> str:
+    numbers = iter(range(len(rows.places)))
+    left = [(column, value) for column, value in rows.places if value != "?" or next(numbers) not in empty]
+    columns, row = ", ".join(column for column, _ in left), ", ".join(value for _, value in left)
+    return f"{rows.head}({columns}) VALUES {', '.join([f'({row})'] * count)}{rows.tail}"
 
 
 @dataclass(frozen=True, slots=True)
@@ -118,12 +137,20 @@ def _array(values: list[object]) -> object:
 
 
 def _rows(sql: str) -> Rows | None:
-    parts = _ROW.fullmatch(sql)
-    if parts is None or not sql.lstrip().startswith("INSERT"):
+    parts = _ONE_ROW.fullmatch(sql)
+    if parts is None:
         return None
-    names = [token["name"] for token in _TOKEN.finditer(parts["row"]) if token["name"]]
-    row = _TOKEN.sub(lambda token: "?" if token["name"] else token[0], parts["row"])
-    return Rows(parts["head"], f"({row})", _picker(names), parts["tail"])
+    names = [token["name"] for token in _TOKEN.finditer(parts["values"]) if token["name"]]
+    row = _TOKEN.sub(lambda token: "?" if token["name"] else token[0], parts["values"])
+    columns, values = _listed(parts["columns"]), _listed(row)
+    # A comma in a literal would make more of the values.
+    if not names or len(columns) != len(values):
+        return None
+    return Rows(parts["head"], tuple(zip(columns, values, strict=True)), parts["tail"], _picker(names))
+
+
+def _listed(text: str) -> list[str]:
+    return [one.strip() for one in text.split(",")]
 
 
 def _picker(names: list[str]) -> Callable[[Params], tuple[object, ...]]:

@@ -42,8 +42,10 @@ def together(sql: str) -> str | None:
 
 
 def as_json(rows: Iterable[Params]) -> str:
-    """Return rows as a JSON array; truth values as the numbers that their columns hold."""
-    rows = list(rows)
+    """Return rows as a JSON array, without the nulls, which the server reads into what is missing faster; truth values as
+    the numbers that their columns hold.
+    """
+    rows = [{name: value for name, value in row.items() if value is not None} for row in rows]
     text = _encode(rows)
     # A text may say so as well, and then this is done for nothing; hot statements are given numbers in the first place.
     if b":true" in text or b":false" in text:
