@@ -78,6 +78,21 @@ def test_the_subject(given: str | None, line: str, text: str, references: tuple[
     assert mail_of(written({"subject": line}, text=text, letter=letter))["Subject"] == subject
 
 
+@pytest.mark.parametrize(
+    ("given", "line", "about", "subject"),
+    [
+        (None, "", "Your offer", "Re: Your offer"),
+        (None, "", "Hello Ann,\nhere is your offer.", "Re: Hello Ann,"),
+        (None, "", "RE: Your offer", "RE: Your offer"),
+        (None, "News", "Your offer", "Re: News"),
+        ("Your invoice", "", "Your offer", "Your invoice"),
+    ],
+)
+def test_a_mail_goes_on_under_the_subject_of_its_conversation(given: str | None, line: str, about: str, subject: str) -> None:
+    letter = Letter(subject=given, references=("<a@b>",), about=about)
+    assert mail_of(written({"subject": line}, text="Have you seen it?", letter=letter))["Subject"] == subject
+
+
 def test_a_mail_of_a_conversation_refers_to_what_came_before_whole_and_unencoded() -> None:
     draft = written(letter=Letter(references=("<first@x>", "no id", OUTLOOK)))
     assert mail_of(draft)["In-Reply-To"] == OUTLOOK

@@ -13,7 +13,7 @@ from posthaste.core.dispatch import Circumstances, Decision, Drop, Relane, Send,
 from posthaste.core.leads import Lead
 from posthaste.core.lifecycle import Step, advance
 from posthaste.core.lines import Device, Line
-from posthaste.core.messages import Lane, Message, MessageType
+from posthaste.core.messages import EarlierMail, Lane, Message, MessageType
 from posthaste.core.row import replace
 from posthaste.core.timeline import Code
 from posthaste.settings import Settings
@@ -31,7 +31,7 @@ _CANDIDATES = 8
 class Claimed:
     """An attempt that is ours, with all that sending it needs.
 
-    `available` is what is freshly known of the addresses, `references` the e-mails of the conversation so far.
+    `available` is what is freshly known of the addresses, `earlier` the e-mails of the conversation so far.
     """
 
     attempt: Attempt
@@ -40,7 +40,7 @@ class Claimed:
     lead: Lead | None
     access: Access
     available: Mapping[str, bool]
-    references: Sequence[str] = ()
+    earlier: Sequence[EarlierMail] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -249,7 +249,7 @@ def _with_all_it_needs(tx: Transaction, settings: Settings, begun: Sequence[_Beg
             people.get(one.message.lead_id),
             access[one.attempt.device_id],
             known[one.message.workspace_id],
-            messages.references(tx, one.message) if one.message.message_type == MessageType.EMAIL else (),
+            messages.earlier_mails(tx, one.message) if one.message.message_type == MessageType.EMAIL else (),
         )
         for one in begun
     ]

@@ -79,13 +79,14 @@ NOBODY = Sender()
 class Letter:
     """What only an e-mail has.
 
-    `references` are the Message-IDs of the conversation so far, oldest first; `unsubscribe_url` takes a one-click POST
-    (RFC 8058).
+    `references` are the Message-IDs of the conversation so far, oldest first; `about` is its subject, or the text that began
+    it; `unsubscribe_url` takes a one-click POST (RFC 8058).
     """
 
     subject: str | None = None
     html: str | None = None
     references: tuple[str, ...] = ()
+    about: str = ""
     unsubscribe_url: str = ""
 
 

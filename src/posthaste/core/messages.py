@@ -116,3 +116,12 @@ class Message(Row, frozen=True):
     subject: str | None = None
     html: str | None = None
     reply_to: str | None = None
+
+
+class EarlierMail(Value, frozen=True):
+    """What a mail needs to know of one before it in its conversation; `subject` is what it was given, not what it got else."""
+
+    external_id: str
+    subject: str | None
+    text: str
+    is_ours: bool

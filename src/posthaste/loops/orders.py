@@ -43,9 +43,20 @@ def _letter(one: Claimed, address: str, values: dict[str, str], links: Links) ->
     return Letter(
         subject=fill(message.subject, values) if message.subject else None,
         html=fill(message.html, values) if message.html else None,
-        references=tuple(one.references),
+        references=tuple(mail.external_id for mail in one.earlier),
+        about=fill(_about(one), values),
         unsubscribe_url=links.unsubscribe(message.workspace_id, address),
     )
+
+
+def _about(one: Claimed) -> str:
+    """Return what the conversation is about: the last subject that a mail of ours was given, else the text that began it.
+
+    Mail programs that look at the subject would otherwise see another conversation in each mail.
+    """
+    ours = [mail for mail in one.earlier if mail.is_ours]
+    subject = next((mail.subject for mail in reversed(ours) if mail.subject), None)
+    return subject or (ours[0].text if ours else "")
 
 
 def personal_values(one: Claimed) -> dict[str, str]:

@@ -7,7 +7,7 @@ from collections.abc import Collection, Iterable
 
 from msgspec import json
 
-from posthaste.core.messages import CrmIds, Message
+from posthaste.core.messages import CrmIds, EarlierMail, Message
 from posthaste.core.windows import Window
 from posthaste.store.transaction import Row, Transaction
 
@@ -238,21 +238,21 @@ def link_fallback(tx: Transaction, message_id: str, fallback_id: str) -> None:
     )
 
 
-def references(tx: Transaction, message: Message) -> list[str]:
-    """Return the provider's ids of the last messages of the same kind exchanged with the same lead, oldest first.
+def earlier_mails(tx: Transaction, message: Message) -> list[EarlierMail]:
+    """Return the last messages of the same kind exchanged with the same lead, oldest first.
 
     Served by messages_of_lead.
     """
     rows = tx.rows(
         """
-        SELECT external_id FROM messages
+        SELECT external_id, subject, text, direction = 'sent' FROM messages
         WHERE lead_id = :lead_id AND message_type = :message_type AND external_id IS NOT NULL AND id <> :id
         ORDER BY created_at DESC, id DESC
         LIMIT 10
         """,
         {"lead_id": message.lead_id, "message_type": message.message_type, "id": message.id},
     )
-    return [row[0] for row in reversed(rows)]
+    return [EarlierMail(row[0], row[1], row[2], bool(row[3])) for row in reversed(rows)]
 
 
 def last_sent_to(tx: Transaction, lead_id: str, address: str) -> str | None:

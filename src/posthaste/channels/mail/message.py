@@ -124,13 +124,13 @@ def return_path_of(order: Order, account: Account, sender: str) -> str:
 
 
 def subject_of(order: Order, account: Account) -> str:
-    """Return the message's own subject, else the line's, else the beginning of the text; the last two continue a
-    conversation with a `Re:`.
+    """Return the message's own subject, else the line's, else the conversation's, else the beginning of the text; what is not
+    its own continues a conversation with a `Re:`.
     """
     given = _line(order.letter.subject or "", _HEADER_CHARS)
     if given:
         return given
-    derived = _line(account.subject, _HEADER_CHARS) or _beginning(order)
+    derived = _line(account.subject, _HEADER_CHARS) or _beginning(order.letter.about) or _own_beginning(order)
     is_answer = bool(order.letter.references) and not derived.lower().startswith("re:")
     return f"Re: {derived}" if is_answer else derived
 
@@ -228,13 +228,15 @@ def _line(text: str, most_chars: int) -> str:
     return " ".join("".join(" " if category(one) in ("Cc", "Zl", "Zp") else one for one in text).split())[:most_chars]
 
 
-def _beginning(order: Order) -> str:
-    """Return the first line of the text, cut between two words."""
-    lines = (_line(line, 10 * _SUBJECT_CHARS) for line in order.text.splitlines())
+def _own_beginning(order: Order) -> str:
+    return _beginning(order.text) or (_beginning(order.files[0].name[:_NAME_CHARS]) if order.files else "") or "(no subject)"
+
+
+def _beginning(text: str) -> str:
+    """Return the first line of a text, cut between two words."""
+    lines = (_line(line, 10 * _SUBJECT_CHARS) for line in text.splitlines())
     first = next((line for line in lines if line), "")
-    if not first and order.files:
-        first = _line(order.files[0].name, _NAME_CHARS)
     if len(first) <= _SUBJECT_CHARS:
-        return first or "(no subject)"
+        return first
     head, _, _ = first[:_SUBJECT_CHARS].rpartition(" ")
     return f"{(head or first[:_SUBJECT_CHARS]).rstrip(' ,;:-')}…"
