@@ -5,7 +5,9 @@ the stores' business.
 """
 
 import sqlite3
+import time
 from collections.abc import Callable, Iterable
+from contextlib import suppress
 from pathlib import Path
 from typing import Any, cast
 from urllib.parse import quote
@@ -18,6 +20,7 @@ from posthaste.store.transaction import Params, Row
 
 _NOTHING: Params = {}
 _STATEMENTS_KEPT = 512
+_WAL_TRIES, _WAL_PAUSE_S = 100, 0.02
 
 _LEAST_VERSION = (3, 35, 0)
 """RETURNING came with 3.35."""
@@ -158,14 +161,30 @@ def connect_writer(path: Path) -> sqlite3.Connection:
 
 
 def _make_durable(connection: sqlite3.Connection) -> None:
-    mode: tuple[str] = connection.execute("PRAGMA journal_mode = WAL").fetchone()
-    if mode[0] != "wal":
+    if _set_wal(connection) != "wal":
         raise SettingError("this file system does not carry SQLite's write-ahead log")
     connection.execute("PRAGMA synchronous = FULL")
     # macOS leaves an fsync in the disk's own cache unless told not to; elsewhere this changes nothing.
     connection.execute("PRAGMA fullfsync = ON")
     connection.execute("PRAGMA cache_size = -16000")
     connection.execute("PRAGMA journal_size_limit = 67108864")
+
+
+def _set_wal(connection: sqlite3.Connection) -> str:
+    """Ask for the write-ahead log and return the mode that there is then.
+
+    SQLite does not wait with this while others open the same new file, whatever its time-out: so that is done here.
+    """
+    for _ in range(_WAL_TRIES):
+        with suppress(sqlite3.OperationalError):
+            return _journal_mode(connection)
+        time.sleep(_WAL_PAUSE_S)
+    return _journal_mode(connection)
+
+
+def _journal_mode(connection: sqlite3.Connection) -> str:
+    mode: tuple[str] = connection.execute("PRAGMA journal_mode = WAL").fetchone()
+    return mode[0]
 
 
 def connect_reader(path: Path) -> sqlite3.Connection:
