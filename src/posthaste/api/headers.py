@@ -1,6 +1,7 @@
 """What a call says in its headers: its key, its id, its `Idempotency-Key` and how long it would like to wait."""
 
 import re
+from functools import lru_cache
 
 from posthaste.core.errors import Refused, shown
 from posthaste.core.row import Value
@@ -41,6 +42,7 @@ def parse_idempotency_key(written: str) -> str | None:
     return key or None
 
 
+@lru_cache(maxsize=256)
 def parse_preference(written: str, default_ms: int, most_ms: int) -> Preference:
     """Return how long to wait. `wait` decides over `respond-async` (RFC 7240); what cannot be read is ignored."""
     if not written:

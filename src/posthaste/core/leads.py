@@ -73,14 +73,13 @@ def find_match(sending: Sending, owners: Mapping[str, str], crm_owners: Mapping[
     """Find the lead by CRM contact, phone, e-mail, then alternates; `owners` maps addresses to leads, `crm_owners` CRM
     ids.
     """
-    asked: list[tuple[MatchedBy, str | None, Mapping[str, str]]] = [
-        (MatchedBy.CRM, sending.crm.ghl_contact_id, crm_owners),
-        (MatchedBy.CRM, sending.crm.hs_contact_id, crm_owners),
-        (MatchedBy.PHONE, sending.phone, owners),
-        (MatchedBy.EMAIL, sending.email, owners),
-        *((MatchedBy.ALTERNATE, one, owners) for one in (*sending.alt_phones, *sending.alt_emails)),
-    ]
-    found = [(by, known[one]) for by, one, known in asked if one is not None and one in known]
+    asked = (
+        (MatchedBy.CRM, (sending.crm.ghl_contact_id, sending.crm.hs_contact_id), crm_owners),
+        (MatchedBy.PHONE, (sending.phone,), owners),
+        (MatchedBy.EMAIL, (sending.email,), owners),
+        (MatchedBy.ALTERNATE, (*sending.alt_phones, *sending.alt_emails), owners),
+    )
+    found = [(by, known[one]) for by, every, known in asked for one in every if one is not None and one in known]
     if not found:
         return None
     by, lead_id = found[0]
