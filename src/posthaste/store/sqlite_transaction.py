@@ -5,7 +5,7 @@ the stores' business.
 """
 
 import sqlite3
-import time
+import threading
 from collections.abc import Callable, Iterable
 from contextlib import suppress
 from pathlib import Path
@@ -178,7 +178,7 @@ def _set_wal(connection: sqlite3.Connection) -> str:
     for _ in range(_WAL_TRIES):
         with suppress(sqlite3.OperationalError):
             return _journal_mode(connection)
-        time.sleep(_WAL_PAUSE_S)
+        threading.Event().wait(_WAL_PAUSE_S)
     return _journal_mode(connection)
 
 
