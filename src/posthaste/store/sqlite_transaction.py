@@ -5,7 +5,6 @@ the stores' business.
 """
 
 import sqlite3
-import threading
 from collections.abc import Callable, Iterable
 from contextlib import suppress
 from pathlib import Path
@@ -20,7 +19,7 @@ from posthaste.store.transaction import Params, Row
 
 _NOTHING: Params = {}
 _STATEMENTS_KEPT = 512
-_WAL_TRIES, _WAL_PAUSE_S = 100, 0.02
+_WAL_TRIES = 20
 
 _LEAST_VERSION = (3, 35, 0)
 """RETURNING came with 3.35."""
@@ -173,12 +172,14 @@ def _make_durable(connection: sqlite3.Connection) -> None:
 def _set_wal(connection: sqlite3.Connection) -> str:
     """Ask for the write-ahead log and return the mode that there is then.
 
-    SQLite does not wait with this while others open the same new file, whatever its time-out: so that is done here.
+    SQLite does not wait with this while others open the same new file, whatever its time-out. For a transaction it does, and
+    when it has had one the others have had theirs.
     """
     for _ in range(_WAL_TRIES):
         with suppress(sqlite3.OperationalError):
             return _journal_mode(connection)
-        threading.Event().wait(_WAL_PAUSE_S)
+        connection.execute("BEGIN EXCLUSIVE")
+        connection.execute("ROLLBACK")
     return _journal_mode(connection)
 
 
