@@ -1,5 +1,7 @@
 """Polling Sendblue: what people wrote while no webhook came, and the receipts of what is open."""
 
+from dataclasses import replace
+
 import pytest
 from sendblue_cases import (
     DEVICE,
@@ -97,13 +99,26 @@ def test_open_messages_are_asked_after() -> None:
 
 @pytest.mark.parametrize("answer", [says(404, {}), says(400, {"status": "ERROR"}), says(200, row(content=7))])
 def test_one_receipt_that_cannot_be_had_does_not_hide_what_was_written(answer: Answerer) -> None:
-    assert len(poll(MADE_AT, ["one"], status("one", answer), page(wrote(), query=SINCE)).signals) == 1
+    assert len(poll(MADE_AT, ["one"], page(wrote(), query=SINCE), status("one", answer)).signals) == 1
 
 
 @pytest.mark.parametrize("answer", NO_ANSWERS[:2] + NO_ANSWERS[3:])
 def test_an_account_that_tells_no_receipt_is_unreachable(answer: Answerer) -> None:
     with pytest.raises(Unreachable):
-        poll(MADE_AT, ["one"], status("one", answer))
+        poll(0, ["one"], status("one", answer))
+
+
+def test_a_message_that_cannot_be_asked_about_hides_neither_what_was_written_nor_the_others() -> None:
+    delivered = says(200, row(message_handle="two", status="DELIVERED", date_updated=LATER))
+    written = page(wrote(), query=SINCE)
+
+    async def twice(channel: Sendblue) -> list[News]:
+        return [await channel.poll(DEVICE, MADE_AT, ["one", "two"]) for _ in range(2)]
+
+    broken = status("one", says(500, "x"))
+    first, second = ask(twice, written, broken, written, status("two", delivered), broken)
+    assert [type(signal) for signal in first.signals] == [Inbound]
+    assert second.signals[1:] == [Receipt("two", LATER_AT)]
 
 
 def test_many_open_messages_take_turns() -> None:
@@ -115,6 +130,18 @@ def test_many_open_messages_take_turns() -> None:
         await channel.poll(DEVICE, 0, handles)
 
     ask(both, *(status(handle, says(200, row(message_handle=handle))) for handle in turns))
+
+
+def test_each_account_has_turns_of_its_own() -> None:
+    handles = [f"h-{number}" for number in range(100)]
+    other = replace(DEVICE, device_id="device-2")
+
+    async def in_turn(channel: Sendblue) -> None:
+        for device in (DEVICE, other, DEVICE, other):
+            await channel.poll(device, 0, handles)
+
+    turns = [*handles[:50], *handles[:50], *handles[50:], *handles[50:]]
+    ask(in_turn, *(status(handle, says(200, row(message_handle=handle))) for handle in turns))
 
 
 @pytest.mark.parametrize("answer", NO_ANSWERS)

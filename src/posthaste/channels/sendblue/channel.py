@@ -8,6 +8,7 @@ account, not to a number, so each line registers its own and takes only what is 
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
+from functools import partial
 from typing import Final
 from urllib.parse import parse_qsl, urlencode, urlsplit
 
@@ -21,6 +22,7 @@ from posthaste.channels.sendblue import meaning, wire
 from posthaste.channels.sendblue.asking import BASE_URL, Asking, Request, base_url, good
 from posthaste.channels.sendblue.hooks import HOOK_KINDS, hook_json, hook_of, is_ours, is_proven
 from posthaste.channels.sendblue.wire import Row
+from posthaste.channels.turns import Turns
 from posthaste.core.channels import Field, Form, Kind, Promises
 from posthaste.core.hooks import Heard, HookCall
 from posthaste.core.messages import MessageType
@@ -32,7 +34,6 @@ PHONE: Final = "phone"
 _MARKER = "marker"
 _LONGEST_TEXT = 18_996
 
-_RECEIPTS_A_POLL = 50
 # Sendblue's clock is not ours.
 _CLOCK_MARGIN_MS = 15 * 60_000
 # A message may be shown later than one that was made after it; what comes twice is absorbed.
@@ -73,7 +74,7 @@ class Sendblue:
         questions = Limits(connect_timeout_ms, question_timeout_ms, answer_bytes)
         self._asking = Asking(client, questions)
         self._sends = replace(questions, answer_ms=answer_timeout_ms)
-        self._turn = 0
+        self._turns = Turns()
 
     # Sending
 
@@ -159,15 +160,16 @@ class Sendblue:
             await self._asking.good(device, Request("POST", "/api/account/webhooks", body))
 
     async def poll(self, device: Connection, cursor: int, open_ids: Sequence[str]) -> News:
-        """Fetch some receipts of what is open, and what people wrote since the cursor."""
-        signals: list[Signal] = []
-        for handle in self._turn_of(open_ids):
-            signals += await self._receipt(device, handle)
-        if not cursor:
-            return News(signals, cursor, is_complete=True)
+        """Fetch what people wrote since the cursor, and some receipts of what is open."""
+        news = await self._written(device, cursor) if cursor else News((), cursor, is_complete=True)
+        ask = partial(self._receipt, device)
+        receipts = await self._turns.receipts(device.device_id, open_ids, ask, must_tell=not cursor)
+        return replace(news, signals=[*news.signals, *receipts])
+
+    async def _written(self, device: Connection, cursor: int) -> News:
         query = {"is_outbound": "false", "created_at_gte": wire.iso(max(cursor - _OVERLAP_MS, 1)), **_of_number(device)}
         listed = await self._asking.rows(device, query)
-        signals += [signal for row in listed.rows for signal in meaning.inbound_of(row)]
+        signals = [signal for row in listed.rows for signal in meaning.inbound_of(row)]
         # A date may be that of a person's own clock; one to come would hide what everybody else writes until then.
         reached = max([cursor, *(min(row.made_at or 0, self._now_ms()) for row in listed.rows)])
         # Where no time is told, the next page would be the same again.
@@ -205,24 +207,16 @@ class Sendblue:
         return result.body
 
     def forget(self, device_id: str) -> None:
-        return None
+        self._turns.forget(device_id)
 
     async def close(self) -> None:
         return None
 
     # Asking
 
-    def _turn_of(self, open_ids: Sequence[str]) -> Sequence[str]:
-        """Return the handles whose turn it is; each is a question of its own, so that not all are asked for at once."""
-        if len(open_ids) <= _RECEIPTS_A_POLL:
-            return open_ids
-        start = self._turn % len(open_ids)
-        self._turn += _RECEIPTS_A_POLL
-        return [*open_ids[start:], *open_ids[:start]][:_RECEIPTS_A_POLL]
-
     async def _receipt(self, device: Connection, handle: str) -> Sequence[Signal]:
         answer = await self._asking.answer(device, Request("GET", "/api/status", query={"handle": handle}))
-        # Something about this one message; what people wrote must not wait for it.
+        # Something about this one message; the others must not wait for it.
         if answer.status in (400, 404):
             return ()
         row = read(good(answer).body, Row)

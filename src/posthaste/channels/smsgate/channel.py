@@ -12,6 +12,7 @@ import hmac
 from collections.abc import Callable, Sequence
 from contextlib import suppress
 from dataclasses import replace
+from functools import partial
 from typing import Final
 from urllib.parse import quote
 
@@ -22,6 +23,7 @@ from posthaste.channels.http import Answer, Limits, NeverLeft, NoAnswer
 from posthaste.channels.reading import read
 from posthaste.channels.smsgate import meaning, wire
 from posthaste.channels.smsgate.asking import Asking, Missing, NotTaken, Request, of_device, scrubbed
+from posthaste.channels.turns import Turns
 from posthaste.core.channels import Field, Form, Kind, Pace, Promises
 from posthaste.core.hooks import Heard, HookCall
 from posthaste.core.messages import MessageType
@@ -49,8 +51,6 @@ _OVERLAP_MS = 3_600_000
 # What came is known again for a day at the least, so that what is played again within one tells nothing new.
 _FRESH_MS = 86_400_000
 _TIMESTAMP_DIGITS = 12
-# Each is a question of its own, and a phone is slow; what is left over is asked for by the next polls.
-_STATES_PER_POLL = 50
 _END_OF_TIME = "2100-01-01T00:00:00.000Z"
 _CROWDED_RETRY_MS = 1_000
 
@@ -97,7 +97,7 @@ class SmsGate:
         self._now_ms = now_ms
         self._sends = replace(questions, answer_ms=answer_timeout_ms)
         self._unheard: dict[str, str] = {}
-        self._asked: dict[str, int] = {}
+        self._turns = Turns()
 
     # Sending
 
@@ -190,21 +190,10 @@ class SmsGate:
         now = self._now_ms()
         inbox = await self._asking.inbox(device, _a_little_before(min(cursor, now), device))
         signals: list[Signal] = [signal for one in inbox for signal in meaning.inbound_of(one, _region(device), _sim(device))]
-        signals += await self._receipts(device, open_ids)
+        ask = partial(self._receipt, device)
+        signals += await self._turns.receipts(device.device_id, open_ids, ask, must_tell=False)
         # Networks date texts, some by a wrong clock: one from the future must not keep us from what comes until then.
         return News(signals, max([cursor, *(min(one.at, now) for one in inbox)]), is_complete=True)
-
-    async def _receipts(self, device: Connection, open_ids: Sequence[str]) -> Sequence[Signal]:
-        """Ask what became of some messages, each poll going on where the last one ended, or behind the one that it broke at."""
-        start = self._asked.get(device.device_id, 0) % max(1, len(open_ids))
-        found: list[Signal] = []
-        for place, message_id in enumerate([*open_ids[start:], *open_ids[:start]][:_STATES_PER_POLL], start + 1):
-            self._asked[device.device_id] = place
-            try:
-                found += await self._receipt(device, message_id)
-            except Unreachable:
-                break  # What is known already counts, and the others have their turn next time.
-        return found
 
     async def _receipt(self, device: Connection, message_id: str) -> Sequence[Signal]:
         try:
@@ -233,7 +222,7 @@ class SmsGate:
 
     def forget(self, device_id: str) -> None:
         self._unheard.pop(device_id, None)
-        self._asked.pop(device_id, None)
+        self._turns.forget(device_id)
 
     async def close(self) -> None:
         return None

@@ -9,6 +9,7 @@ so such an address is left out and receipts are polled.
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
+from functools import partial
 from typing import Final, TypeVar
 from urllib.parse import urlencode
 
@@ -17,6 +18,7 @@ import httpx2
 from posthaste.channels.base import Availability, Connection, Health, News, Order, Target, Trace, Unreachable
 from posthaste.channels.http import Answer, Limits, NeverLeft, NoAnswer, exchange
 from posthaste.channels.reading import read
+from posthaste.channels.turns import Turns
 from posthaste.channels.twilio import meaning, wire
 from posthaste.channels.twilio.setup import (
     account_path,
@@ -48,7 +50,6 @@ _LOOK_PAGES = 5
 _INBOUND_PAGES = 20
 # The same message may carry an earlier time than one that came before it; what comes twice is absorbed.
 _OVERLAP_MS = 10 * 60_000
-_RECEIPTS_A_POLL = 50
 _CROWDED_RETRY_MS = 1_000
 _LONGEST_WAIT_S = 36_000
 _REDIRECTS = 2
@@ -113,7 +114,7 @@ class Twilio:
         self._client, self._now_ms = client, now_ms
         self._questions = Limits(connect_timeout_ms, question_timeout_ms, answer_bytes)
         self._sends = replace(self._questions, answer_ms=answer_timeout_ms)
-        self._asked: dict[str, int] = {}
+        self._turns = Turns()
 
     # Sending
 
@@ -196,7 +197,8 @@ class Twilio:
     async def poll(self, device: Connection, cursor: int, open_ids: Sequence[str]) -> News:
         """Fetch what people wrote to the line's number since the cursor, and some receipts of what is open."""
         written = await self._written(device, cursor) if cursor and number_of(device) else []
-        receipts = await self._receipts(device, [one for one in open_ids if one.isalnum()])
+        sids, ask = [one for one in open_ids if one.isalnum()], partial(self._receipt, device)
+        receipts = await self._turns.receipts(device.device_id, sids, ask, must_tell=not number_of(device))
         return News([*written, *receipts], max([cursor, *(one.at for one in written)]), is_complete=True)
 
     def hear(self, device: Connection, call: HookCall) -> Heard | None:
@@ -224,7 +226,7 @@ class Twilio:
         raise Unreachable("the file was sent on from place to place")
 
     def forget(self, device_id: str) -> None:
-        self._asked.pop(device_id, None)
+        self._turns.forget(device_id)
 
     async def close(self) -> None:
         return None
@@ -267,20 +269,6 @@ class Twilio:
         except _Missing:
             return ()  # It was deleted at Twilio meanwhile.
         return _shaped(answer, wire.Media).media_list
-
-    async def _receipts(self, device: Connection, sids: Sequence[str]) -> Sequence[Signal]:
-        """Ask what became of some messages, each poll going on where the last one ended, or behind the one that it broke at."""
-        start = self._asked.get(device.device_id, 0) % max(1, len(sids))
-        found: list[Signal] = []
-        for place, sid in enumerate([*sids[start:], *sids[:start]][:_RECEIPTS_A_POLL], start + 1):
-            self._asked[device.device_id] = place
-            try:
-                found += await self._receipt(device, sid)
-            except Unreachable:
-                if not found and not number_of(device):
-                    raise  # Nothing at all was told.
-                break
-        return found
 
     async def _receipt(self, device: Connection, sid: str) -> Sequence[Signal]:
         try:
