@@ -1,5 +1,7 @@
 """Every option parses, says what is wrong with a value, and refuses to start with one that nobody knows."""
 
+import inspect
+import re
 from dataclasses import fields
 from pathlib import Path
 from typing import Any
@@ -8,6 +10,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from posthaste.cli.options import HEADINGS
 from posthaste.core.errors import SettingError
 from posthaste.settings import OPTIONS, Settings, load
 
@@ -138,3 +141,7 @@ def test_the_settings_of_the_contract() -> None:
         "unknown_as_failed": False,
     }
     assert {name: getattr(DEFAULTS, name) for name in rules} == rules
+
+
+def test_the_help_begins_a_section_wherever_the_settings_do() -> None:
+    assert re.findall(r"\n\n    # .+\n    (\w+):", inspect.getsource(Settings)) == list(HEADINGS)

@@ -22,9 +22,10 @@ HEADINGS = {
     "host": "Where it listens and keeps things",
     "answer_wait_ms": "The API",
     "line_messages_per_day": "Rules of real lines, as they are when a line is added",
-    "double_send_ms": "Messages",
+    "help_text": "Messages",
     "claim_batch": "Sending",
     "connect_timeout_ms": "Devices",
+    "attachment_max_bytes": "Files",
 }
 
 DATABASE = ("data", "database_url")
