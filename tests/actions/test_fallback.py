@@ -48,6 +48,19 @@ def test_who_is_not_on_imessage_gets_an_sms(any_house: House) -> None:
     assert any_house.line(line.id).usage_total == 1
 
 
+def test_what_falls_back_counts_as_a_turn_of_its_line(any_house: House) -> None:
+    any_house.add_line()
+    line = with_fallback(any_house)
+    other = any_house.add_line(message_type="sms", channel="smsgate", phone="+16462239998")
+    any_house.later(1)
+    any_house.send()
+    any_house.deliver(OFF)
+    assert any_house.line(line.id).chosen_total == 1
+    any_house.later(1)
+    own = any_house.send(2, message_type="sms")
+    assert any_house.view(own).line.id == other.id
+
+
 def test_without_a_fallback_line_nothing_takes_its_place(house: House) -> None:
     house.add_line()
     message = house.send()
