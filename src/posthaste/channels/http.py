@@ -2,8 +2,9 @@
 
 An exchange ends in one of three values. `Answer` is whatever the other side said, error pages included. `NeverLeft`
 means that no byte of the request left this machine, so calling again is safe. `NoAnswer` is everything else: the
-request may have been acted on. What an answer means belongs to the channels. Texts of exceptions are never passed on,
-and the library's own log of requests is silenced, because several providers want their password in the URL.
+request may have been acted on. What an answer means belongs to the channels; what none means is the same for all. Texts of
+exceptions are never passed on, and the library's own log of requests is silenced, because several providers want their
+password in the URL.
 """
 
 import asyncio
@@ -15,9 +16,12 @@ from dataclasses import dataclass
 from email.utils import parsedate_to_datetime
 from functools import cache
 from http.cookiejar import CookieJar, DefaultCookiePolicy
+from typing import Final
 
 import httpcore2
 import httpx2
+
+from posthaste.core.outcomes import Ambiguous, Deferred
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,6 +50,8 @@ class NoAnswer:
 
 # Eleven days: what says more knows no better than our own pauses.
 _RETRY_AFTER_S_AT_MOST = 999_999
+CROWDED_RETRY_MS: Final = 1_000
+"""After so long it is tried again when only our own requests were too many."""
 
 NO_HEADERS: Mapping[str, str] = {}
 
@@ -57,6 +63,17 @@ class Limits:
     connect_ms: int
     answer_ms: int
     answer_bytes: int
+
+
+def unanswered(result: NeverLeft | NoAnswer) -> Deferred | Ambiguous:
+    """Say what a request that sends has come to without an answer."""
+    match result:
+        case NeverLeft(why, is_crowded=True):
+            return Deferred(why, CROWDED_RETRY_MS)
+        case NeverLeft(why):
+            return Deferred(why, device_is_down=True)
+        case NoAnswer(why):
+            return Ambiguous(why)
 
 
 def retry_after_ms(answer: Answer) -> int | None:

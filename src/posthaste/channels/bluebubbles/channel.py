@@ -27,14 +27,13 @@ from posthaste.channels.base import (
 from posthaste.channels.bluebubbles import meaning, wire
 from posthaste.channels.bluebubbles.asking import Asking, Crowded, Request, Unwanted, scrubbed
 from posthaste.channels.bluebubbles.form import Unreadable, form_with, name_of
-from posthaste.channels.http import Answer, Limits, NeverLeft, NoAnswer
+from posthaste.channels.http import CROWDED_RETRY_MS, Answer, Limits, NeverLeft, NoAnswer, unanswered
 from posthaste.core.channels import Field, Form, Kind, Pace, Promises
 from posthaste.core.hooks import Heard, HookCall
 from posthaste.core.messages import MessageType
 from posthaste.core.outcomes import (
     Absent,
     Accepted,
-    Ambiguous,
     CannotTell,
     Deferred,
     Finding,
@@ -54,7 +53,6 @@ _FIRST_MACOS_WITH_ANY = 26
 
 _PAGES = 10
 _GUIDS_PER_QUERY = 200
-_CROWDED_RETRY_MS = 1_000
 # The Mac's clock is not ours.
 _CLOCK_MARGIN_MS = 15 * 60_000
 # AppleScript waits twenty minutes for an attachment to appear; a minute before for the upload, and one to spare.
@@ -129,7 +127,7 @@ class BlueBubbles:
         except Unwanted as error:
             return Rejected(Refusal.BAD_CONTENT, str(error))
         except Crowded as error:
-            return Deferred(str(error), _CROWDED_RETRY_MS)
+            return Deferred(str(error), CROWDED_RETRY_MS)
         except Unreachable as error:
             return Deferred(str(error), device_is_down=True)
 
@@ -307,15 +305,9 @@ async def _attachment(order: Order) -> Request:
 
 
 def _outcome(result: Answer | NeverLeft | NoAnswer, order: Order) -> Outcome:
-    match result:
-        case NeverLeft(why, is_crowded=True):
-            return Deferred(why, _CROWDED_RETRY_MS)
-        case NeverLeft(why):
-            return Deferred(why, device_is_down=True)
-        case NoAnswer(why):
-            return Ambiguous(why)
-        case Answer():
-            return meaning.classify(result, order.marker, has_files=bool(order.files))
+    if isinstance(result, Answer):
+        return meaning.classify(result, order.marker, has_files=bool(order.files))
+    return unanswered(result)
 
 
 def _chat_guids(device: Connection, address: str) -> Sequence[str]:

@@ -16,7 +16,7 @@ import httpx2
 
 from posthaste.channels.base import Availability, Connection, Health, News, Order, Sender, Target, Trace, Unreachable
 from posthaste.channels.fetch.fetcher import Fetched, Fetcher
-from posthaste.channels.http import Answer, Limits, NeverLeft, NoAnswer, exchange
+from posthaste.channels.http import Answer, Limits, exchange, unanswered
 from posthaste.channels.reading import read
 from posthaste.channels.sendblue import meaning, wire
 from posthaste.channels.sendblue.asking import BASE_URL, Asking, Request, base_url, good
@@ -26,7 +26,7 @@ from posthaste.channels.turns import Turns
 from posthaste.core.channels import Field, Form, Kind, Promises
 from posthaste.core.hooks import Heard, HookCall
 from posthaste.core.messages import MessageType
-from posthaste.core.outcomes import Absent, Ambiguous, CannotTell, Deferred, Finding, Outcome, Refusal, Rejected
+from posthaste.core.outcomes import Absent, CannotTell, Deferred, Finding, Outcome, Refusal, Rejected
 from posthaste.core.signals import Signal
 
 PHONE: Final = "phone"
@@ -38,7 +38,6 @@ _LONGEST_TEXT = 18_996
 _CLOCK_MARGIN_MS = 15 * 60_000
 # A message may be shown later than one that was made after it; what comes twice is absorbed.
 _OVERLAP_MS = 10 * 60_000
-_CROWDED_RETRY_MS = 1_000
 
 
 class Sendblue:
@@ -87,15 +86,8 @@ class Sendblue:
         if objection := _objection(order):
             return objection
         request = Request("POST", "/api/send-message", _sending(device, order))
-        match await self._asking.exchange(device, request, self._sends):
-            case NeverLeft(why, is_crowded=True):
-                return Deferred(why, _CROWDED_RETRY_MS)
-            case NeverLeft(why):
-                return Deferred(why, device_is_down=True)
-            case NoAnswer(why):
-                return Ambiguous(why)
-            case Answer() as answer:
-                return meaning.classify(answer)
+        result = await self._asking.exchange(device, request, self._sends)
+        return meaning.classify(result) if isinstance(result, Answer) else unanswered(result)
 
     # Finding
 

@@ -24,7 +24,7 @@ from posthaste.channels.base import (
     Trace,
     Unreachable,
 )
-from posthaste.channels.http import NeverLeft, NoAnswer
+from posthaste.channels.http import NeverLeft, NoAnswer, unanswered
 from posthaste.channels.smpp import wire
 from posthaste.channels.smpp.desk import Desk, Settings
 from posthaste.channels.smpp.ids import Receipts
@@ -351,13 +351,7 @@ def _checked(submissions: list[Submission]) -> list[Submission]:
 
 
 def _outcome(result: Pdu | NeverLeft | NoAnswer, order: Order) -> Outcome:
-    match result:
-        case Pdu():
-            return outcome_of(result, order.marker)
-        case NeverLeft(why):
-            return Deferred(why, device_is_down=True)
-        case NoAnswer(why):
-            return Ambiguous(why)
+    return outcome_of(result, order.marker) if isinstance(result, Pdu) else unanswered(result)
 
 
 def _alphabet(device: Connection) -> str:

@@ -19,7 +19,7 @@ from urllib.parse import quote
 import httpx2
 
 from posthaste.channels.base import Availability, Connection, Health, News, Order, Target, Trace, Unreachable
-from posthaste.channels.http import Answer, Limits, NeverLeft, NoAnswer
+from posthaste.channels.http import Answer, Limits, unanswered
 from posthaste.channels.reading import read
 from posthaste.channels.smsgate import meaning, wire
 from posthaste.channels.smsgate.asking import Asking, Missing, NotTaken, Request, of_device, scrubbed
@@ -30,7 +30,6 @@ from posthaste.core.messages import MessageType
 from posthaste.core.outcomes import (
     Absent,
     Accepted,
-    Ambiguous,
     CannotTell,
     Deferred,
     Finding,
@@ -52,7 +51,6 @@ _OVERLAP_MS = 3_600_000
 _FRESH_MS = 86_400_000
 _TIMESTAMP_DIGITS = 12
 _END_OF_TIME = "2100-01-01T00:00:00.000Z"
-_CROWDED_RETRY_MS = 1_000
 
 
 class SmsGate:
@@ -111,15 +109,8 @@ class SmsGate:
             return Rejected(Refusal.BAD_CONTENT, "there is no text to send")
         if order.files:
             return Rejected(Refusal.BAD_CONTENT, "SMS Gate sends no attachments")
-        match await self._asking.exchange(device, _sending(device, order), self._sends):
-            case NeverLeft(why, is_crowded=True):
-                return Deferred(why, _CROWDED_RETRY_MS)
-            case NeverLeft(why):
-                return Deferred(why, device_is_down=True)
-            case NoAnswer(why):
-                return Ambiguous(why)
-            case Answer() as answer:
-                return _without_secret(meaning.classify(answer, order.key), device)
+        result = await self._asking.exchange(device, _sending(device, order), self._sends)
+        return _without_secret(meaning.classify(result, order.key), device) if isinstance(result, Answer) else unanswered(result)
 
     # Finding
 

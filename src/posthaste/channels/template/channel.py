@@ -15,17 +15,16 @@ from urllib.parse import quote, quote_plus
 import httpx2
 
 from posthaste.channels.base import Availability, Connection, Health, News, Order, Target, Trace, Unreachable
-from posthaste.channels.http import Answer, Limits, NeverLeft, NoAnswer, exchange, knock
+from posthaste.channels.http import Answer, Limits, NeverLeft, NoAnswer, exchange, knock, unanswered
 from posthaste.channels.template import answers, filling, reports
 from posthaste.core.channels import Field, Form, Kind, Pace, Promises, Setup
 from posthaste.core.errors import Refused
 from posthaste.core.hooks import Heard, HookCall
 from posthaste.core.messages import MessageType
-from posthaste.core.outcomes import Ambiguous, CannotTell, Deferred, Finding, Outcome, Refusal, Rejected
+from posthaste.core.outcomes import CannotTell, Deferred, Finding, Outcome, Refusal, Rejected
 from posthaste.core.segments import Alphabet, segments_of
 
 SMS: Final = "sms"
-_CROWDED_RETRY_MS = 1_000
 _UNASKED = "somebody listens there, and no more is known: healthUrl is not given"
 _LINE = {"from", "fromDigits"}
 
@@ -151,15 +150,10 @@ class Template:
         """Make the one request that sends."""
         recipe = recipe_of(device.config, device.secrets)
         request = filling.fill(recipe.plan, _values(device, order), [file.url for file in order.files])
-        match await self._exchange(request, self._sends):
-            case NeverLeft(why, is_crowded=True):
-                return Deferred(why, _CROWDED_RETRY_MS)
-            case NeverLeft(why):
-                return Deferred(why, device_is_down=True)
-            case NoAnswer(why):
-                return Ambiguous(why)
-            case Answer() as answer:
-                return answers.classify(recipe.answers, answer, order.key, _spellings(device))
+        result = await self._exchange(request, self._sends)
+        if not isinstance(result, Answer):
+            return unanswered(result)
+        return answers.classify(recipe.answers, result, order.key, _spellings(device))
 
     # Finding
 

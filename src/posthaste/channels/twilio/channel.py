@@ -16,7 +16,7 @@ from urllib.parse import urlencode
 import httpx2
 
 from posthaste.channels.base import Availability, Connection, Health, News, Order, Target, Trace, Unreachable
-from posthaste.channels.http import Answer, Limits, NeverLeft, NoAnswer, exchange
+from posthaste.channels.http import Answer, Limits, NeverLeft, NoAnswer, exchange, unanswered
 from posthaste.channels.reading import read
 from posthaste.channels.turns import Turns
 from posthaste.channels.twilio import meaning, wire
@@ -36,7 +36,7 @@ from posthaste.channels.twilio.wire import Row
 from posthaste.core.channels import Field, Form, Kind, Pace, Promises
 from posthaste.core.hooks import Heard, HookCall
 from posthaste.core.messages import MessageType
-from posthaste.core.outcomes import Ambiguous, CannotTell, Deferred, Finding, Outcome, Refusal, Rejected
+from posthaste.core.outcomes import CannotTell, Deferred, Finding, Outcome, Refusal, Rejected
 from posthaste.core.signals import Inbound, Signal
 
 SMS: Final = "sms"
@@ -50,7 +50,6 @@ _LOOK_PAGES = 5
 _INBOUND_PAGES = 20
 # The same message may carry an earlier time than one that came before it; what comes twice is absorbed.
 _OVERLAP_MS = 10 * 60_000
-_CROWDED_RETRY_MS = 1_000
 _LONGEST_WAIT_S = 36_000
 _REDIRECTS = 2
 
@@ -131,15 +130,8 @@ class Twilio:
     async def send(self, device: Connection, order: Order) -> Outcome:
         """Make the one request that sends."""
         fields = _fields(device, order, self._now_ms())
-        match await self._exchange(device, _Request("POST", "/Messages.json", fields), self._sends):
-            case NeverLeft(why, is_crowded=True):
-                return Deferred(why, _CROWDED_RETRY_MS)
-            case NeverLeft(why):
-                return Deferred(why, device_is_down=True)
-            case NoAnswer(why):
-                return Ambiguous(why)
-            case Answer() as answer:
-                return meaning.classify(answer)
+        result = await self._exchange(device, _Request("POST", "/Messages.json", fields), self._sends)
+        return meaning.classify(result) if isinstance(result, Answer) else unanswered(result)
 
     # Finding
 
