@@ -1,12 +1,18 @@
 """Cancelling: as long as nothing was handed over, and not a moment longer."""
 
+from collections.abc import Collection, Iterable
+
 import pytest
 from builders import House, Submission, a_sending, accepted, messages_of
 
 from fixtures.rows import HOUR, NOON
 from posthaste.actions.workspaces import make_workspace
 from posthaste.core.errors import Conflict, NotFound
+from posthaste.core.lines import Device
+from posthaste.core.messages import Message
 from posthaste.core.outcomes import Accepted, Ambiguous, Deferred, Outcome, Refusal, Rejected
+from posthaste.store import devices, messages, waiting
+from posthaste.store.transaction import Transaction
 
 
 def test_what_waits_can_be_cancelled(any_house: House) -> None:
@@ -79,3 +85,28 @@ def test_another_workspaces_message_is_not_found(house: House) -> None:
     for message_id in (accepted(result).message_id, "0" * 24):
         with pytest.raises(NotFound):
             house.cancel(message_id)
+
+
+def test_what_was_moved_while_its_device_was_waited_for_ends_under_the_lock_of_the_other(
+    house: House, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Otherwise a claim through the other device, which does not lock messages, would overwrite the cancellation."""
+    first, second = house.add_line(), house.add_line()
+    message_id = house.send(from_line_id=first.id)
+    lock, save_steps, held, held_then = devices.lock, messages.save_steps, set[str](), set[str]()
+
+    def lock_late(tx: Transaction, ids: Collection[str]) -> dict[str, Device]:
+        if not held:
+            waiting.move(tx, [(message_id, second.id)])  # What another process commits meanwhile.
+        held.update(ids)
+        return lock(tx, ids)
+
+    def save(tx: Transaction, ended: Iterable[Message]) -> None:
+        held_then.update(held)
+        save_steps(tx, ended)
+
+    monkeypatch.setattr(devices, "lock", lock_late)
+    monkeypatch.setattr(messages, "save_steps", save)
+    house.cancel(message_id)
+    assert house.status(message_id) == "cancelled"
+    assert held_then == {first.device_id, second.device_id}

@@ -41,7 +41,7 @@ def block(tx: Transaction, workspace_id: str, addresses: Sequence[str], reason: 
     people = [person_behind(tx, workspace_id, address) for address in addresses]
     do_not_contact.add(tx, workspace_id, {one for _, every in people for one in every}, reason)
     open_ids = {one for lead_id, every in people for one in waiting.open_for(tx, workspace_id, lead_id, every)}
-    withdraw_messages(tx, workspace_id, open_ids, step=Step.BLOCK, code=DO_NOT_CONTACT, why=reason)
+    withdraw_messages(tx, open_ids, step=Step.BLOCK, code=DO_NOT_CONTACT, why=reason)
     entry = do_not_contact.by_address(tx, workspace_id, addresses[0])
     assert entry is not None
     return entry, not was_there

@@ -55,10 +55,11 @@ def _clear(tx: Transaction, workspace_id: str, message_ids: Sequence[str]) -> No
     old_lines = lines.by_ids(tx, {one.line_id for one in found.values()})
     locked = devices.lock(tx, {line.device_id for every in (*seen.values(), old_lines.values()) for line in every})
     if ending:
-        withdraw_messages(tx, workspace_id, ending, step=Step.CANCEL, code=LINE_DELETED, why=_WHY)
+        withdraw_messages(tx, ending, step=Step.CANCEL, code=LINE_DELETED, why=_WHY)
     if moving:
         rounds = {kind: _as_they_are(tx, of_type) for kind, of_type in seen.items()}
-        held = [one for one in messages.lock(tx, moving).values() if one.status == Status.WAITING and rounds[one.message_type]]
+        waiting_still = [one for one in messages.lock(tx, moving).values() if one.status == Status.WAITING]
+        held = [one for one in waiting_still if one.line_id in old_lines and rounds[one.message_type]]
         _move(tx, workspace_id, held, rounds, old_lines)
     look_again(tx, sorted(locked))
 

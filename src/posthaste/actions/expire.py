@@ -20,11 +20,12 @@ def expire(tx: Transaction) -> bool:
     seen = waiting.expired(tx, _ROWS)
     if not seen:
         return False
-    device_ids = {line.device_id for line in lines.by_ids(tx, {line_id for _, line_id in seen}).values()}
+    seen_on = lines.by_ids(tx, {line_id for _, line_id in seen})
+    device_ids = {line.device_id for line in seen_on.values()}
     devices.lock(tx, device_ids)
     locked = messages.lock(tx, {message_id for message_id, _ in seen}).values()
-    # Locked devices cannot be claimed from: what still waits now, waits until the commit.
-    ended = [one for one in locked if one.status == Status.WAITING]
+    # Locked devices cannot be claimed from: what still waits there now, waits until the commit.
+    ended = [one for one in locked if one.status == Status.WAITING and one.line_id in seen_on]
     messages.save_steps(tx, [dropped(one, Step.EXPIRE, expiry_code(one), tx.now) for one in ended])
     timeline.add(tx, [NewEntry(one.workspace_id, one.id, Code.EXPIRED, {"code": expiry_code(one)}) for one in ended])
     for one in ended:

@@ -4,8 +4,6 @@ Who opts out is put on the do-not-contact list with all addresses, and what was 
 transaction: the hand-over looks at the list under the same locks, so nothing is sent after its commit.
 """
 
-from collections.abc import Collection
-
 from posthaste.actions.withdraw import withdraw
 from posthaste.core.lifecycle import Step
 from posthaste.store import do_not_contact, leads
@@ -14,20 +12,11 @@ from posthaste.store.transaction import Transaction
 OPTED_OUT = "OPTED_OUT"
 
 
-def opt_out(tx: Transaction, workspace_id: str, address: str, reason: str, *, also_lock: Collection[str] = ()) -> list[str]:
+def opt_out(tx: Transaction, workspace_id: str, address: str, reason: str) -> list[str]:
     """Send nothing more to the person behind an address; return the messages that were cancelled."""
     lead_id, addresses = person_behind(tx, workspace_id, address)
     do_not_contact.add(tx, workspace_id, addresses, reason)
-    return withdraw(
-        tx,
-        workspace_id,
-        lead_id=lead_id,
-        addresses=addresses,
-        step=Step.CANCEL,
-        code=OPTED_OUT,
-        why=reason,
-        also_lock=also_lock,
-    )
+    return withdraw(tx, workspace_id, lead_id=lead_id, addresses=addresses, step=Step.CANCEL, code=OPTED_OUT, why=reason)
 
 
 def opt_in(tx: Transaction, workspace_id: str, address: str) -> None:

@@ -1,7 +1,7 @@
-"""Take back everything to a person that was not handed over yet, on all lines and addresses, in one transaction.
+"""Take back what was not handed over yet: everything to a person, on all lines and addresses, or named messages.
 
-An opt-out, a caller who cancels for a lead and a line that is deleted all come through here. Devices are locked first, in
-order of their ids: a hand-over that holds one commits before us or finds the message ended.
+An opt-out, a caller who cancels and a line that is deleted all come through here, each in one transaction. Devices are locked
+first, in order of their ids: a hand-over that holds one commits before us or finds the message ended.
 """
 
 from collections.abc import Collection, Sequence
@@ -12,7 +12,7 @@ from posthaste.core.lifecycle import Status, Step, advance
 from posthaste.core.messages import Message
 from posthaste.core.row import replace
 from posthaste.core.timeline import Code
-from posthaste.store import attempts, devices, lines, messages, timeline, waiting
+from posthaste.store import attempts, devices, messages, timeline, waiting
 from posthaste.store.timeline import NewEntry
 from posthaste.store.transaction import Transaction
 
@@ -28,36 +28,35 @@ def withdraw(
     step: Step = Step.CANCEL,
     code: str | None = None,
     why: str | None = BY_CALLER,
-    also_lock: Collection[str] = (),
 ) -> list[str]:
     """End what waits for a lead, or for any of the addresses; return the ids of the messages that were ended.
 
-    `why` is told in their stories, and with a `code` by the messages. `also_lock` are devices that the caller needs locked, too.
+    `why` is told in their stories, and with a `code` by the messages.
     """
     seen = waiting.open_for(tx, workspace_id, lead_id, addresses)
-    return withdraw_messages(tx, workspace_id, seen, step=step, code=code, why=why, also_lock=also_lock)
+    return withdraw_messages(tx, seen, step=step, code=code, why=why)
 
 
 def withdraw_messages(
-    tx: Transaction,
-    workspace_id: str,
-    message_ids: Collection[str],
-    *,
-    step: Step,
-    code: str | None,
-    why: str | None,
-    also_lock: Collection[str] = (),
+    tx: Transaction, message_ids: Collection[str], *, step: Step, code: str | None, why: str | None
 ) -> list[str]:
-    """End those of these messages that were not handed over yet."""
-    found = messages.by_ids(tx, message_ids)
-    device_ids = {line.device_id for line in lines.by_ids(tx, {one.line_id for one in found.values()}).values()}
-    devices.lock(tx, device_ids | set(also_lock))
-    handed = attempts.handed_of(tx, message_ids)
+    """End those of these messages that were not handed over yet; return their ids."""
+    device_ids = _lock_devices(tx, message_ids)
     locked = messages.lock(tx, message_ids).values()
+    handed = attempts.handed_of(tx, message_ids)
     ending = [one for one in locked if one.status in (Status.WAITING, Status.SENDING) and one.id not in handed]
     _end(tx, ending, step, code, why)
     look_again(tx, sorted(device_ids))
     return [one.id for one in ending]
+
+
+def _lock_devices(tx: Transaction, message_ids: Collection[str]) -> set[str]:
+    """Lock the devices of messages, those included to whose lines some were moved while we waited for a lock."""
+    locked: set[str] = set()
+    while not (wanted := waiting.devices_of(tx, message_ids)) <= locked:
+        devices.lock(tx, wanted)
+        locked |= wanted
+    return locked
 
 
 def _end(tx: Transaction, ending: Sequence[Message], step: Step, code: str | None, why: str | None) -> None:

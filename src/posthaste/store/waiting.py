@@ -149,6 +149,15 @@ def expired(tx: Transaction, limit: int) -> list[tuple[str, str]]:
     return [(row[0], row[1]) for row in rows]
 
 
+def devices_of(tx: Transaction, message_ids: Collection[str]) -> set[str]:
+    """Return the devices of these messages' lines."""
+    rows = tx.rows(
+        "SELECT DISTINCT l.device_id FROM messages AS m JOIN lines AS l ON l.id = m.line_id WHERE m.id IN EACH(:ids)",
+        {"ids": list(message_ids)},
+    )
+    return {row[0] for row in rows}
+
+
 def devices_waiting_for(tx: Transaction, workspace_id: str, address: str) -> list[str]:
     """Return the devices through which messages to one person wait."""
     rows = tx.rows(
