@@ -28,6 +28,8 @@ from posthaste.channels.bluebubbles import meaning, wire
 from posthaste.channels.bluebubbles.asking import Asking, Crowded, Request, Unwanted, scrubbed
 from posthaste.channels.bluebubbles.form import Unreadable, form_with, name_of
 from posthaste.channels.http import CROWDED_RETRY_MS, Answer, Limits, NeverLeft, NoAnswer, unanswered
+from posthaste.channels.ours import is_ours
+from posthaste.channels.since import MET_AT, met_at, time_kept
 from posthaste.core.channels import Field, Form, Kind, Pace, Promises
 from posthaste.core.hooks import Heard, HookCall
 from posthaste.core.messages import MessageType
@@ -47,7 +49,6 @@ CHAT: Final = "chat"
 NEW: Final = "new"
 
 _EVENTS = ("new-message", "updated-message", "message-send-error", "typing-indicator")
-_HOOKS = "/hooks/bluebubbles/"
 _OLD_FORM, _ANY_FORM = "iMessage;-;", "any;-;"
 _FIRST_MACOS_WITH_ANY = 26
 
@@ -215,22 +216,17 @@ class BlueBubbles:
             cursor = None if "macos" in device.options else await self._asking.highest(device)
         except Unreachable as error:
             return Health(False, str(error), device.options)
-        met_at = device.options.get("met_at", 0 if "macos" in device.options else self._now_ms())
-        return Health(True, _state(server), {**_options(server), "met_at": met_at}, cursor)
+        met = met_at(device, self._now_ms(), is_known="macos" in device.options)
+        return Health(True, _state(server), {**_options(server), MET_AT: met}, cursor)
 
     # Listening
 
     async def listen(self, device: Connection) -> None:
-        """Register a webhook, after deleting our earlier ones: registering again would not update their events.
-
-        Ours are those with this device's token behind our path, whatever host or query stood around it. Other
-        people's stay.
-        """
-        hook_url = device.hook_url
+        """Register a webhook, after deleting our earlier ones: registering again would not update their events."""
         for hook in await self._asking.ask(device, Request("GET", "/webhook"), list[wire.Hook]):
-            if hook.url == hook_url or (_token(hook.url) and _token(hook.url) == _token(hook_url)):
+            if is_ours(hook.url, device.hook_url, self.kind.name):
                 await self._asking.envelope(device, Request("DELETE", f"/webhook/{hook.id}"))
-        await self._asking.envelope(device, Request("POST", "/webhook", {"url": hook_url, "events": _EVENTS}))
+        await self._asking.envelope(device, Request("POST", "/webhook", {"url": device.hook_url, "events": _EVENTS}))
 
     async def poll(self, device: Connection, cursor: int, open_ids: Sequence[str]) -> News:
         """Fetch what is new, and what became of what is open."""
@@ -333,8 +329,7 @@ def _major(version: str) -> int:
 
 def _not_before(device: Connection) -> int:
     """Return from when on people write to this line: what iCloud brings to the Mac of before they met is no answer to us."""
-    met_at = device.options.get("met_at")
-    return max(met_at - _CLOCK_MARGIN_MS, 0) if isinstance(met_at, int) else 0
+    return max(time_kept(device, MET_AT) - _CLOCK_MARGIN_MS, 0)
 
 
 def _has_private_api(device: Connection) -> bool:
@@ -356,10 +351,6 @@ def _state(server: wire.Server) -> str:
     if server.private_api:
         return f"{mac}, {by_script}; the Private API is on but its helper is not connected"
     return f"{mac}, {by_script}"
-
-
-def _token(hook_url: str) -> str:
-    return hook_url.partition(_HOOKS)[2].partition("?")[0].strip("/")
 
 
 def _without_secret(outcome: Outcome, device: Connection) -> Outcome:

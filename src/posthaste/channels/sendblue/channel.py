@@ -17,11 +17,13 @@ import httpx2
 from posthaste.channels.base import Availability, Connection, Health, News, Order, Sender, Target, Trace, Unreachable
 from posthaste.channels.fetch.fetcher import Fetched, Fetcher
 from posthaste.channels.http import Answer, Limits, exchange, unanswered
+from posthaste.channels.ours import is_ours
 from posthaste.channels.reading import read
 from posthaste.channels.sendblue import meaning, wire
 from posthaste.channels.sendblue.asking import BASE_URL, Asking, Request, base_url, good
-from posthaste.channels.sendblue.hooks import HOOK_KINDS, hook_json, hook_of, is_ours, is_proven
+from posthaste.channels.sendblue.hooks import HOOK_KINDS, hook_json, hook_of, is_proven
 from posthaste.channels.sendblue.wire import Row
+from posthaste.channels.since import reached
 from posthaste.channels.turns import Turns
 from posthaste.core.channels import Field, Form, Kind, Promises
 from posthaste.core.hooks import Heard, HookCall
@@ -142,7 +144,7 @@ class Sendblue:
         hooks = (await self._asking.ask(device, Request("GET", "/api/account/webhooks"), wire.Account)).webhooks or wire.Hooks()
         for kind in HOOK_KINDS:
             wanted = hook_of(device, kind)
-            ours = [one for one in hooks.of(kind) if is_ours(one.url, device.hook_url)]
+            ours = [one for one in hooks.of(kind) if is_ours(one.url, device.hook_url, self.kind.name)]
             if ours == [wanted]:
                 continue
             if ours:
@@ -162,10 +164,9 @@ class Sendblue:
         query = {"is_outbound": "false", "created_at_gte": wire.iso(max(cursor - _OVERLAP_MS, 1)), **_of_number(device)}
         listed = await self._asking.rows(device, query)
         signals = [signal for row in listed.rows for signal in meaning.inbound_of(row)]
-        # A date may be that of a person's own clock; one to come would hide what everybody else writes until then.
-        reached = max([cursor, *(min(row.made_at or 0, self._now_ms()) for row in listed.rows)])
+        until = reached(cursor, (row.made_at or 0 for row in listed.rows), self._now_ms())
         # Where no time is told, the next page would be the same again.
-        return News(signals, reached, is_complete=listed.is_whole or reached == cursor)
+        return News(signals, until, is_complete=listed.is_whole or until == cursor)
 
     def hear(self, device: Connection, call: HookCall) -> Heard | None:
         """Translate a webhook that is Sendblue's."""

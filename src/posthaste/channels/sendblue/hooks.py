@@ -11,7 +11,6 @@ from posthaste.core.hooks import HookCall
 
 HOOK_KINDS: Final = ("receive", "outbound", "typing_indicator")
 
-_HOOKS = "/hooks/sendblue/"
 _SECRET_HEADER = "sb-signing-secret"
 
 
@@ -36,12 +35,3 @@ def is_proven(device: Connection, call: HookCall) -> bool:
     if not secret:
         return True
     return meaning.is_about_ours(call.body) if given is None else hmac.compare_digest(given.encode(), secret.encode())
-
-
-def is_ours(url: str, hook_url: str) -> bool:
-    """Tell our webhooks from others' by the token behind our path, whatever host stood before it."""
-    return url == hook_url or (bool(_token(url)) and _token(url) == _token(hook_url))
-
-
-def _token(hook_url: str) -> str:
-    return hook_url.partition(_HOOKS)[2].partition("?")[0].strip("/")

@@ -20,7 +20,9 @@ import httpx2
 
 from posthaste.channels.base import Availability, Connection, Health, News, Order, Target, Trace, Unreachable
 from posthaste.channels.http import Answer, Limits, unanswered
+from posthaste.channels.ours import is_ours
 from posthaste.channels.reading import read
+from posthaste.channels.since import MET_AT, met_at, reached, time_kept
 from posthaste.channels.smsgate import meaning, wire
 from posthaste.channels.smsgate.asking import Asking, Missing, NotTaken, Request, of_device, scrubbed
 from posthaste.channels.turns import Turns
@@ -43,13 +45,13 @@ PHONE: Final = "phone"
 
 # An MMS is not among these: its event does not name what its files are fetched by, so it comes by polling alone.
 _EVENTS = ("sms:received", "sms:sent", "sms:delivered", "sms:failed")
-_HOOKS = "/hooks/smsgate/"
 
 # The network dates a text when it takes it, and a phone without reception gets older ones after newer ones.
 _OVERLAP_MS = 3_600_000
 # What came is known again for a day at the least, so that what is played again within one tells nothing new.
 _FRESH_MS = 86_400_000
 _TIMESTAMP_DIGITS = 12
+_ANSWERED_AT = "answered_at"
 _END_OF_TIME = "2100-01-01T00:00:00.000Z"
 
 
@@ -139,8 +141,8 @@ class SmsGate:
         except Unreachable as error:
             return Health(False, str(error), device.options)
         now = self._now_ms()
-        met_at = device.options.get("met_at", 0 if "sms_gate" in device.options else now)
-        return Health(True, self._state(device), {"sms_gate": True, "met_at": met_at, "answered_at": now})
+        met = met_at(device, now, is_known="sms_gate" in device.options)
+        return Health(True, self._state(device), {"sms_gate": True, MET_AT: met, _ANSWERED_AT: now})
 
     def _state(self, device: Connection) -> str:
         why = self._unheard.get(device.device_id)
@@ -156,7 +158,7 @@ class SmsGate:
         report them, for a later text may hide them from polling.
         """
         await self._register(device)
-        answered_at = _time_kept(device, "answered_at")
+        answered_at = time_kept(device, _ANSWERED_AT)
         if answered_at:
             since = wire.time_text(_a_little_before(answered_at, device))
             body = {"since": since, "until": _END_OF_TIME, "triggerWebhooks": True, **of_device(device)}
@@ -173,7 +175,7 @@ class SmsGate:
         except NotTaken as error:
             self._unheard[device.device_id] = str(error)
         for hook in await self._asking.hooks(device):
-            if hook.id and hook.id not in wanted and _is_ours(hook, device):
+            if hook.id and hook.id not in wanted and is_ours(hook.url, device.hook_url, self.kind.name):
                 await self._asking.answer(device, Request("DELETE", f"/webhooks/{quote(hook.id, safe='')}"))
 
     async def poll(self, device: Connection, cursor: int, open_ids: Sequence[str]) -> News:
@@ -183,8 +185,7 @@ class SmsGate:
         signals: list[Signal] = [signal for one in inbox for signal in meaning.inbound_of(one, _region(device), _sim(device))]
         ask = partial(self._receipt, device)
         signals += await self._turns.receipts(device.device_id, open_ids, ask, must_tell=False)
-        # Networks date texts, some by a wrong clock: one from the future must not keep us from what comes until then.
-        return News(signals, max([cursor, *(min(one.at, now) for one in inbox)]), is_complete=True)
+        return News(signals, reached(cursor, (one.at for one in inbox), now), is_complete=True)
 
     async def _receipt(self, device: Connection, message_id: str) -> Sequence[Signal]:
         try:
@@ -235,15 +236,9 @@ def _sending(device: Connection, order: Order) -> Request:
     return Request("POST", "/messages", body, {"skipPhoneValidation": "true"})
 
 
-def _time_kept(device: Connection, name: str) -> int:
-    """Return a time that is kept of a device; 0 if there is none."""
-    at = device.options.get(name)
-    return at if isinstance(at, int) else 0
-
-
 def _a_little_before(at: int, device: Connection) -> int:
     """Return from when on texts may not be known yet that came until `at`; none is of before the device was met."""
-    return max(_time_kept(device, "met_at"), at - _OVERLAP_MS, 0)
+    return max(time_kept(device, MET_AT), at - _OVERLAP_MS, 0)
 
 
 def _is_signed(call: HookCall, key: str) -> bool:
@@ -263,15 +258,6 @@ def _is_fresh(call: HookCall, now: int) -> bool:
 def _is_of(device: Connection, event: wire.Event) -> bool:
     wanted = device.config.get("phoneId", "")
     return not wanted or event.device_id == wanted
-
-
-def _is_ours(hook: wire.Hook, device: Connection) -> bool:
-    """Tell whether a webhook leads to this device's own address, whatever host or query stands around it."""
-    return bool(_token(hook.url)) and _token(hook.url) == _token(device.hook_url)
-
-
-def _token(hook_url: str) -> str:
-    return hook_url.partition(_HOOKS)[2].partition("?")[0].strip("/")
 
 
 def _hook_id(device: Connection, event: str) -> str:
