@@ -6,8 +6,9 @@ import pytest
 from builders import House
 
 from fixtures.rows import DAY, HOUR, MIDNIGHT, NOON, SECOND
-from posthaste.actions.health import suspect, take_due_for_health, take_due_for_poll
+from posthaste.actions.health import note_ping, suspect, take_due_for_health, take_due_for_poll
 from posthaste.actions.lines import LineChange, NewLine, Resetting, add_line, change_line, move_device
+from posthaste.actions.receive import note_poll
 from posthaste.actions.show import line_views
 from posthaste.actions.workspaces import make_workspace
 from posthaste.channels.bluebubbles.channel import BlueBubbles
@@ -225,6 +226,26 @@ def test_another_mailbox_is_read_from_where_it_is_now(house: House, given: dict[
     house.change(line, resetting=Resetting(kind, given, vault))
     access = house.read(devices.access, [line.device_id])[line.device_id]
     assert (access.cursor, access.options) == (cursor, {"known": True} if cursor else {})
+
+
+def test_what_was_asked_of_another_mailbox_says_nothing_of_the_one_that_is_read_now(any_house: House) -> None:
+    kind, vault = Mail.kind, Vault(["key"])
+    setup = kind.setup_from({"smtpHost": "mail.test", "imapHost": "mail.test", "imapUsername": "ada", "imapPassword": "old"})
+    line = any_house.add_line(channel="email", config=setup.config, secret=vault.seal(setup.secrets))
+
+    def access() -> devices.Access:
+        return any_house.read(devices.access, [line.device_id])[line.device_id]
+
+    def answer(asked: devices.Access, cursor: int, options: dict[str, object]) -> None:
+        any_house.write(note_ping, any_house.settings, asked, is_up=True, detail="", options=options, cursor=cursor)
+        any_house.write(note_poll, any_house.settings, asked, [], cursor + 1)
+
+    before = access()
+    any_house.change(line, resetting=Resetting(kind, {"imapUsername": "else"}, vault))
+    answer(before, 99, {"of": "ada"})
+    assert (access().cursor, access().options) == (0, {})
+    answer(access(), 7, {"of": "else"})
+    assert (access().cursor, access().options) == (8, {"of": "else"})
 
 
 def test_a_foreign_line_cannot_be_changed(house: House) -> None:

@@ -9,7 +9,7 @@ from posthaste.actions.receive import device_of_token, note_poll
 from posthaste.core.messages import Lane
 from posthaste.core.outcomes import Accepted, Ambiguous, Refusal, Rejected
 from posthaste.core.signals import Echo, Inbound, Receipt, Signal
-from posthaste.store import conversations
+from posthaste.store import conversations, devices
 
 
 def in_hand(house: House) -> tuple[str, str, str]:
@@ -237,10 +237,11 @@ def test_the_same_words_reported_twice_are_heard_once(any_house: House) -> None:
 
 def test_a_poll_remembers_how_far_it_came(any_house: House) -> None:
     message_id, device_id = sent(any_house)
-    any_house.write(note_poll, any_house.settings, device_id, [Receipt("guid", delivered_at=5)], 42)
+    access = any_house.read(devices.access, [device_id])[device_id]
+    any_house.write(note_poll, any_house.settings, access, [Receipt("guid", delivered_at=5)], 42)
     assert any_house.status(message_id) == "delivered"
     assert any_house.device(device_id).cursor == 42
-    any_house.write(note_poll, any_house.settings, device_id, [], 41)
+    any_house.write(note_poll, any_house.settings, access, [], 41)
     assert any_house.device(device_id).cursor == 42
     assert any_house.story(message_id)[-1].says == "Delivered (told by a poll)."
 

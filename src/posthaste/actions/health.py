@@ -21,6 +21,22 @@ def take_due_for_poll(tx: Transaction, settings: Settings, limit: int) -> list[A
     return devices.take_due_for_poll(tx, settings.poll_every_ms, limit)
 
 
+def note_ping(
+    tx: Transaction,
+    settings: Settings,
+    asked: Access,
+    *,
+    is_up: bool,
+    detail: str,
+    options: Mapping[str, object],
+    cursor: int | None,
+) -> str | None:
+    """Write what a ping said, unless the device is reached in another way by now: then another one said it."""
+    if not devices.lock_as_reached(tx, asked):
+        return None
+    return note_health(tx, settings, asked.device_id, is_up=is_up, detail=detail, options=options, cursor=cursor)
+
+
 def note_health(
     tx: Transaction,
     settings: Settings,
@@ -31,7 +47,7 @@ def note_health(
     options: Mapping[str, object],
     cursor: int | None,
 ) -> str | None:
-    """Write what a ping said; return "up" or "down" if that is news, which the first up is not.
+    """Write how a device is; return "up" or "down" if that is news, which the first up is not.
 
     One failure is no outage; `failures_until_down` in a row are.
     """

@@ -119,10 +119,14 @@ def _look_soon(tx: Transaction, settings: Settings, access: Access, signal: Rece
         devices.hasten(tx, access.device_id, poll_at=tx.now + _SOON_MS)
 
 
-def note_poll(tx: Transaction, settings: Settings, device_id: str, signals: Sequence[Signal], cursor: int) -> None:
-    """Take in what a poll brought, and remember how far it came."""
-    receive(tx, settings, device_id, signals, "a poll")
-    devices.raise_cursor(tx, device_id, cursor)
+def note_poll(tx: Transaction, settings: Settings, asked: Access, signals: Sequence[Signal], cursor: int) -> None:
+    """Take in what a poll brought, and remember how far it came.
+
+    Not if the line was led to another mailbox or account meanwhile: what comes in there would be passed over.
+    """
+    receive(tx, settings, asked.device_id, signals, "a poll")
+    if devices.lock_as_reached(tx, asked):
+        devices.raise_cursor(tx, asked.device_id, cursor)
 
 
 def device_of_token(tx: Transaction, hook_token: str) -> Access | None:

@@ -69,7 +69,7 @@ class Receiver:
         for _ in range(_PAGES):
             news = await channel.poll(device, cursor, open_ids)
             if news.signals or news.cursor > cursor:
-                await self._store.write(note_poll, self._settings, access.device_id, news.signals, news.cursor)
+                await self._store.write(note_poll, self._settings, access, news.signals, news.cursor)
             if news.is_complete:
                 return
             cursor, open_ids = news.cursor, []

@@ -4,7 +4,7 @@ import asyncio
 import logging
 from collections.abc import Mapping
 
-from posthaste.actions.health import note_health, take_due_for_health
+from posthaste.actions.health import note_ping, take_due_for_health
 from posthaste.actions.move import move_off_device
 from posthaste.channels.base import Channel, Connection, Health, Unreachable
 from posthaste.loops.alarm import Alarm
@@ -74,9 +74,9 @@ class Watcher:
 
     async def _note(self, access: Access, health: Health) -> None:
         news = await self._store.write(
-            note_health,
+            note_ping,
             self._settings,
-            access.device_id,
+            access,
             is_up=health.is_up,
             detail=health.detail,
             options=health.options,

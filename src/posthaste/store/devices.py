@@ -183,6 +183,13 @@ def access(tx: Transaction, ids: Collection[str]) -> dict[str, Access]:
     return {row[0]: _access(row) for row in rows}
 
 
+def lock_as_reached(tx: Transaction, asked: Access) -> bool:
+    """Lock a device, and tell whether it is still reached as it was when it was asked something."""
+    lock(tx, [asked.device_id])
+    row = access(tx, [asked.device_id])[asked.device_id]
+    return (row.url, row.secret, row.config) == (asked.url, asked.secret, asked.config)
+
+
 def by_token(tx: Transaction, hook_token: str) -> Access | None:
     row = tx.one(f"SELECT {_ACCESS} FROM devices WHERE hook_token = :token", {"token": hook_token})
     return _access(row) if row else None
