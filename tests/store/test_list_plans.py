@@ -8,7 +8,7 @@ import pytest
 from stores import StoppedClock
 
 from posthaste.ids import Ids
-from posthaste.store import availability, conversation_lists, messages, reply_lists, signals
+from posthaste.store import attempts, availability, conversation_lists, deleted_lines, messages, reply_lists, signals
 from posthaste.store.conversation_lists import ANYBODY, Search
 from posthaste.store.inline import InlineStore
 from posthaste.store.transaction import Row, Transaction
@@ -101,3 +101,16 @@ def test_what_is_swept_is_found_by_an_index(sweep: Callable[[Any], object], inde
     plan = plan_of(sweep)
     assert index in plan, plan
     assert "SCAN s" not in plan and "SCAN availability" not in plan
+
+
+@pytest.mark.parametrize(
+    ("ask", "index"),
+    [
+        (lambda tx: attempts.look_now(tx, "d"), "attempts USING INDEX attempts_open (lease_until>?)"),
+        (lambda tx: attempts.revive_lost(tx, "d", 1), "attempts USING INDEX attempts_lost (device_id=? AND finished_at>?)"),
+        (lambda tx: attempts.bound_ids(tx, "d", "a", "x"), "attempts USING INDEX attempts_bound (device_id=? AND address=?)"),
+        (lambda tx: deleted_lines.waiting(tx, 9), "m USING INDEX messages_due (line_id=?)"),
+    ],
+)
+def test_what_is_looked_for_again_and_again_is_found_by_an_index(ask: Callable[[Any], object], index: str) -> None:
+    assert index in plan_of(ask)

@@ -215,7 +215,7 @@ def in_doubt_for(tx: Transaction, people: Mapping[str, Collection[str]]) -> dict
 
 
 def bound_ids(tx: Transaction, device_id: str, attempt_id: str, address: str) -> frozenset[str]:
-    """Return the provider's ids that belong to other attempts for the same address."""
+    """Return the provider's ids that belong to other attempts for the same address. Served by attempts_bound."""
     rows = tx.rows(
         """
         SELECT external_id FROM attempts
@@ -251,18 +251,18 @@ def has_rival(tx: Transaction, attempt: Attempt) -> bool:
 
 
 def look_now(tx: Transaction, device_id: str) -> int:
-    """Have a device's attempts in doubt looked up at once."""
+    """Have a device's attempts in doubt looked up at once. Served by attempts_open."""
     return tx.run(
         """
         UPDATE attempts SET lease_until = :now
-        WHERE device_id = :device_id AND state = 'handed' AND owner IS NULL AND lease_until > :now
+        WHERE device_id = :device_id AND state <> 'done' AND state = 'handed' AND owner IS NULL AND lease_until > :now
         """,
         {"device_id": device_id, "now": tx.now},
     )
 
 
 def revive_lost(tx: Transaction, device_id: str, finished_after: int) -> int:
-    """Have attempts that ended as unknown looked up once more, now that their device answers again."""
+    """Have attempts that ended as unknown looked up once more, now that their device answers again. Served by attempts_lost."""
     return tx.run(
         """
         UPDATE attempts SET state = 'handed', owner = NULL, lease_until = :now, finished_at = NULL

@@ -17,14 +17,15 @@ def delete(tx: Transaction, line_id: str) -> None:
 def waiting(tx: Transaction, limit: int) -> list[tuple[str, str]]:
     """Return messages that wait on deleted lines, as (id, workspace id).
 
-    Runs every minute; a few look-ups in messages_due for each deleted line.
+    Runs every minute; a few look-ups in messages_due for each deleted line. CROSS is SQLite's word for going through the lines
+    first, or it would read all that waits anywhere.
     """
     rows = tx.rows(
         """
         SELECT m.id, m.workspace_id
         FROM lines AS l
-        JOIN messages AS m ON m.line_id = l.id AND m.status = 'waiting'
-        WHERE l.deleted_at IS NOT NULL
+        CROSS JOIN messages AS m
+        WHERE l.deleted_at IS NOT NULL AND m.line_id = l.id AND m.status = 'waiting'
         LIMIT :limit
         """,
         {"limit": limit},

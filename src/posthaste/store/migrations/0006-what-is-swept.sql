@@ -1,4 +1,3 @@
-
 -- What is forgotten once it can no longer matter.
 
 -- The oldest reports of each device.
