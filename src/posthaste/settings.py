@@ -1,6 +1,6 @@
 """Every option of Posthaste, with its unit, default and meaning.
 
-An option is set on the command line (`--max-attempts 3`) or in the environment (`POSTHASTE_MAX_ATTEMPTS=3`); the
+An option is set on the command line (`--attempts-max 3`) or in the environment (`POSTHASTE_ATTEMPTS_MAX=3`); the
 command line wins. Names say the unit. An unknown `POSTHASTE_…` variable or a value that does not parse refuses to
 start, because a mistyped limit that is silently ignored would text people at night. docs/operating.md lists them all,
 and a test holds it to that.
@@ -106,7 +106,7 @@ class Settings:
     attachment_ports: str = option("", "Ports that attachments are fetched from, by commas; empty: any.")
     attachment_cache_ms: int = option(3_600_000, "How long a fetched attachment is used for further sends of a line, in ms.")
     attachment_cache_max_bytes: int = option(1_073_741_824, "The most disk space for fetched attachments, in bytes.")
-    uploads_max: int = option(8, "How many uploads and downloads are in memory at once; more are told to come back.", least=1)
+    uploads_max: int = option(8, "How many uploads and downloads are in memory at once; more uploads are turned away, more downloads wait.", least=1)
     upload_timeout_ms: int = option(300_000, "How long a caller may take to upload a file, in ms.", least=1)
     upload_unused_for_ms: int = option(7 * DAY_MS, "How long an upload is kept that no message has named, in ms.", least=1)
     upload_used_for_ms: int = option(30 * DAY_MS, "How long an upload is kept after its last message has ended, in ms.")

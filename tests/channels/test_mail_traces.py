@@ -63,7 +63,7 @@ def test_a_bounce_tells_that_it_left_and_came_back(lab: Lab, return_path: str) -
             it.device = replace(it.device, config={**it.device.config, "returnPath": path})
         assert await it.send(f"bob@{AWAY}") == Accepted(it.message_id)
         await arrived(it)
-        assert await found(it) == Found(Accepted(it.message_id), Rejected(Refusal.OTHER, REFUSED))
+        assert await found(it) == Found(Accepted(it.message_id), Rejected(Refusal.BAD_ADDRESS, REFUSED))
 
     run(lab, story)
 
@@ -72,7 +72,7 @@ def test_the_bounce_of_a_large_mail_has_its_headers_only_and_tells_the_same(lab:
     async def story(it: Office) -> None:
         assert await it.send(f"bob@{AWAY}", text="Hello\n" * 20_000) == Accepted(it.message_id)
         await arrived(it)
-        assert await found(it) == Found(Accepted(it.message_id), Rejected(Refusal.OTHER, REFUSED))
+        assert await found(it) == Found(Accepted(it.message_id), Rejected(Refusal.BAD_ADDRESS, REFUSED))
 
     run(lab, story)
 
@@ -84,7 +84,7 @@ def test_a_name_beyond_ascii_comes_back_too(lab: Lab) -> None:
         (receipt,) = (await it.news(health.cursor or 0)).signals
         assert isinstance(receipt, Receipt) and receipt.external_id == it.message_id
         assert receipt.error and receipt.error.startswith("5.1.1 ")
-        assert await found(it) == Found(Accepted(it.message_id), Rejected(Refusal.OTHER, receipt.error))
+        assert await found(it) == Found(Accepted(it.message_id), Rejected(receipt.refusal, receipt.error))
 
     run(lab, story, WORLD, imapUsername=EVERYBODY)
 

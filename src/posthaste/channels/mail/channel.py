@@ -178,7 +178,7 @@ class Mail:
             for letter in letters:
                 receipt = receipt_in(letter, account, message_id)
                 if receipt is not None and receipt.error is not None:
-                    return Found(Accepted(message_id), Rejected(Refusal.OTHER, receipt.error))
+                    return Found(Accepted(message_id), Rejected(receipt.refusal, receipt.error))
             if letters or opened.has_copy(message_id):
                 return Found(Accepted(message_id))
         return CannotTell("neither a copy nor a reply nor a bounce of the mail is in the mailbox")
