@@ -106,7 +106,7 @@ class Settings:
     attachment_ports: str = option("", "Ports that attachments are fetched from, by commas; empty: any.")
     attachment_cache_ms: int = option(3_600_000, "How long a fetched attachment is used for further sends of a line, in ms.")
     attachment_cache_max_bytes: int = option(1_073_741_824, "The most disk space for fetched attachments, in bytes.")
-    uploads_max: int = option(8, "How many uploads and downloads are in memory at once; more uploads are turned away, more downloads wait.", least=1)
+    uploads_max: int = option(8, "How many uploads and downloads are in memory at once; uploads beyond are turned away.", least=1)
     upload_timeout_ms: int = option(300_000, "How long a caller may take to upload a file, in ms.", least=1)
     upload_unused_for_ms: int = option(7 * DAY_MS, "How long an upload is kept that no message has named, in ms.", least=1)
     upload_used_for_ms: int = option(30 * DAY_MS, "How long an upload is kept after its last message has ended, in ms.")
