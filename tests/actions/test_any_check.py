@@ -12,7 +12,7 @@ ABLE = ("bluebubbles",)
 
 
 def reserve(house: House, patience_ms: int = PATIENCE_MS) -> Reservation | object:
-    return house.write(reserve_any_check, house.settings, house.workspace.id, ABLE, patience_ms)
+    return house.write(reserve_any_check, house.workspace.id, ABLE, patience_ms)
 
 
 def waits(house: House, patience_ms: int = PATIENCE_MS) -> int:

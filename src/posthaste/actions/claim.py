@@ -8,6 +8,7 @@ from collections import defaultdict
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
+from posthaste.actions.availability import known_availability
 from posthaste.actions.ready import set_ready
 from posthaste.core.dispatch import Circumstances, Decision, Drop, Relane, Send, Wait, choose, dropped
 from posthaste.core.leads import Lead
@@ -17,7 +18,7 @@ from posthaste.core.messages import EarlierMail, Lane, Message, MessageType
 from posthaste.core.row import replace
 from posthaste.core.timeline import Code
 from posthaste.settings import Settings
-from posthaste.store import attempts, availability, conversations, devices, leads, lines, messages, timeline, waiting
+from posthaste.store import attempts, conversations, devices, leads, lines, messages, timeline, waiting
 from posthaste.store.attempts import Attempt
 from posthaste.store.devices import Access
 from posthaste.store.timeline import NewEntry
@@ -234,13 +235,10 @@ def _with_all_it_needs(tx: Transaction, settings: Settings, begun: Sequence[_Beg
         return []
     access = devices.access(tx, {one.attempt.device_id for one in begun})
     people = leads.by_ids(tx, {one.message.lead_id for one in begun})
-    known: dict[str, dict[str, bool]] = defaultdict(dict)
+    known: dict[str, dict[str, bool]] = {}
     for workspace_id in sorted({one.message.workspace_id for one in begun}):
         wanted = {a for one in begun if one.message.workspace_id == workspace_id for a in one.message.addresses}
-        for address, (is_available, checked_at) in availability.known(tx, workspace_id, wanted).items():
-            believed_ms = settings.available_for_ms if is_available else settings.unavailable_for_ms
-            if checked_at > tx.now - believed_ms:
-                known[workspace_id][address] = is_available
+        known[workspace_id] = known_availability(tx, settings, workspace_id, wanted)
     return [
         Claimed(
             one.attempt,

@@ -2,9 +2,10 @@
 
 from dataclasses import dataclass
 
-from posthaste.core.errors import NotFound, Refused
+from posthaste.actions.workspaces import workspace_of
+from posthaste.core.errors import Refused
 from posthaste.core.messages import MessageType
-from posthaste.core.workspaces import Fallback, Workspace
+from posthaste.core.workspaces import Fallback
 from posthaste.store import lines, workspaces
 from posthaste.store.transaction import Transaction
 
@@ -16,14 +17,6 @@ class FallbackChange:
     is_enabled: bool | None = None
     line_id: str | None = None
     send_on_failed: bool | None = None
-
-
-def workspace_of(tx: Transaction, workspace_id: str) -> Workspace:
-    """Return a workspace as it stands now."""
-    workspace = workspaces.find(tx, workspace_id)
-    if workspace is None:
-        raise NotFound(f"There is no workspace {workspace_id}", code="WORKSPACE_NOT_FOUND")
-    return workspace
 
 
 def change_fallback(tx: Transaction, workspace_id: str, change: FallbackChange) -> Fallback:

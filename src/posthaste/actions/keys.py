@@ -3,6 +3,7 @@
 from dataclasses import dataclass
 from hashlib import sha256
 
+from posthaste.actions.workspaces import workspace_of
 from posthaste.core.errors import NotFound
 from posthaste.core.workspaces import Workspace
 from posthaste.store import workspaces
@@ -26,8 +27,7 @@ def digest_of(key: str) -> str:
 
 
 def make_key(tx: Transaction, workspace_id: str, name: str) -> MadeKey:
-    if workspaces.find(tx, workspace_id) is None:
-        raise NotFound(f"There is no workspace {workspace_id}", code="WORKSPACE_NOT_FOUND")
+    workspace_of(tx, workspace_id)
     key = PREFIX + tx.secret()
     made = ApiKey(tx.new_id(), workspace_id, key[-4:], name, tx.now, None)
     workspaces.add_key(tx, made, digest_of(key))

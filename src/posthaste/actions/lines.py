@@ -10,6 +10,7 @@ from dataclasses import replace as changed
 from posthaste.actions.ready import look_again
 from posthaste.actions.seals import Sealer
 from posthaste.actions.show import LineView, line_view
+from posthaste.actions.workspaces import workspace_of
 from posthaste.core.channels import DEFAULT_PACE, Kind, Pace, Setup
 from posthaste.core.errors import Conflict, NotFound, Refused
 from posthaste.core.lines import Device, Line
@@ -84,9 +85,7 @@ class LineChange:
 def add_line(tx: Transaction, settings: Settings, workspace_id: str, new: NewLine) -> LineView:
     """Add a line and, unless it shares one, its device, which is down until its first ping."""
     workspaces.make_alone(tx)
-    workspace = workspaces.find(tx, workspace_id)
-    if workspace is None:
-        raise NotFound(f"There is no workspace {workspace_id}", code="WORKSPACE_NOT_FOUND")
+    workspace = workspace_of(tx, workspace_id)
     if workspace.is_sandbox != new.is_sandbox:
         kind = "the sandbox's" if workspace.is_sandbox else "a real"
         raise Refused(f"Sandbox lines and real lines do not mix: this is {kind} workspace", code="SANDBOX_MISMATCH")
@@ -210,6 +209,12 @@ def channel_of(tx: Transaction, workspace_id: str, line_id: str) -> str:
     return devices.by_ids(tx, [device_id])[device_id].channel
 
 
+def device_of_line(tx: Transaction, workspace_id: str, line_id: str) -> tuple[Access, bool]:
+    """Return how a line's device is reached, and whether it counts as up."""
+    device_id = own_line(tx, workspace_id, line_id).device_id
+    return devices.access(tx, [device_id])[device_id], devices.by_ids(tx, [device_id])[device_id].is_up
+
+
 def change_line(tx: Transaction, workspace_id: str, line_id: str, change: LineChange) -> LineView:
     """Change a line. A raised cap or a shortened gap lets go at once what it held."""
     if change.resetting is not None:
@@ -217,10 +222,10 @@ def change_line(tx: Transaction, workspace_id: str, line_id: str, change: LineCh
     device_id = own_line(tx, workspace_id, line_id).device_id
     device = devices.lock(tx, [device_id])[device_id]
     line = own_line(tx, workspace_id, line_id)
-    changed = _changed(line, change, tx.now)
-    table.save_limits(tx, changed)
+    after = _changed(line, change, tx.now)
+    table.save_limits(tx, after)
     # The counts go with the day's end, or else yesterday's would close the line for all of today.
-    table.save_counts(tx, [changed])
+    table.save_counts(tx, [after])
     if change.resetting is not None:
         _reset(tx, device.id, change.resetting)
     if change.device_gap_ms is not None and change.device_gap_ms != device.gap_ms:

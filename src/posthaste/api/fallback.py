@@ -2,7 +2,8 @@
 
 from dataclasses import dataclass
 
-from posthaste.actions.fallback_config import change_fallback, workspace_of
+from posthaste.actions.fallback_config import change_fallback
+from posthaste.actions.workspaces import workspace_of
 from posthaste.api.bodies import read_object
 from posthaste.api.calls import Access, Answer, Call, Verb
 from posthaste.api.parse_fallback import parse_fallback_change

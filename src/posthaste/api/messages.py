@@ -4,8 +4,8 @@ from dataclasses import dataclass
 
 from posthaste.actions.accept import Submission, check_lines
 from posthaste.actions.cancel import cancel
-from posthaste.actions.fallback_config import workspace_of
 from posthaste.actions.show import message_view, message_views, timeline_of
+from posthaste.actions.workspaces import workspace_of
 from posthaste.api.batch import Batch
 from posthaste.api.bodies import read_object
 from posthaste.api.calls import Access, Answer, Call, Verb

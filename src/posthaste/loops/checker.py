@@ -7,9 +7,10 @@ person is remembered, so that it is not asked again soon.
 import asyncio
 from collections.abc import Mapping, Sequence
 
-from posthaste.actions.availability import NoCheck, device_of_line, known_availability, reserve_any_check
+from posthaste.actions.availability import NoCheck, known_availability, reserve_any_check
 from posthaste.actions.check import note_check
 from posthaste.actions.health import suspect
+from posthaste.actions.lines import device_of_line
 from posthaste.channels.base import Channel, Health
 from posthaste.clock import Clock
 from posthaste.core.reachability import LineHealth, Looked, Reachability, Reachable, conclude
@@ -60,7 +61,7 @@ class Checker:
         return conclude(looked)
 
     async def _ask(self, workspace_id: str, address: str) -> Looked:
-        reserved = await self._store.write(reserve_any_check, self._settings, workspace_id, self._able, _PATIENCE_MS)
+        reserved = await self._store.write(reserve_any_check, workspace_id, self._able, _PATIENCE_MS)
         if isinstance(reserved, NoCheck):
             return Looked(address, None, reserved.why, reserved.is_exhausted)
         if reserved.wait_ms:
