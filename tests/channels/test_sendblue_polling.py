@@ -68,9 +68,9 @@ def test_the_wrong_clock_of_a_person_does_not_hide_what_others_write_after() -> 
     assert poll(MADE_AT, [], page(wrote(date_sent=ahead), query=SINCE)).cursor == NOW_MS
 
 
-def test_a_cursor_never_goes_back() -> None:
+def test_a_cursor_that_lies_ahead_hides_nothing_and_never_goes_back() -> None:
     later = NOW_MS + 3_600_000
-    since = SINCE | {"created_at_gte": "2026-11-24T20:26:40.000Z"}
+    since = SINCE | {"created_at_gte": "2026-11-24T19:26:40.000Z"}
     assert poll(later, [], page(wrote(date_sent="2031-01-01T00:00:00Z"), query=since)).cursor == later
 
 

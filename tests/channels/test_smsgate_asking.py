@@ -29,8 +29,8 @@ from smsgate_phone import (
 from wire import Answerer, Step, Wire, breaks, says
 
 from posthaste.channels.base import Availability, Connection, Health, News, Unreachable
-from posthaste.channels.smsgate import wire
 from posthaste.channels.smsgate.channel import SmsGate
+from posthaste.core.schedule import render_instant
 from posthaste.core.signals import Inbound, InboundFile, Receipt
 
 T = TypeVar("T")
@@ -186,7 +186,7 @@ def test_a_poll_looks_for_nothing_from_before_the_phone_was_met() -> None:
 def test_a_text_with_a_date_to_come_hides_nothing_until_then() -> None:
     news = poll(DEVICE, SENT_MS, [], page(incoming("Soon", "2099-01-01T00:00:00.000Z"), incoming(), since=HOUR_BEFORE))
     assert (len(news.signals), news.cursor) == (2, NOW)
-    assert poll(DEVICE, NOW + 10**12, [], page(since=wire.time_text(NOW - 3_600_000))).cursor == NOW + 10**12
+    assert poll(DEVICE, NOW + 10**12, [], page(since=render_instant(NOW - 3_600_000))).cursor == NOW + 10**12
 
 
 def test_a_poll_that_finds_nothing_stays_where_it_is() -> None:

@@ -19,7 +19,7 @@ from posthaste.channels.bluebubbles import meaning, wire
 from posthaste.channels.bluebubbles.form import Form, form_with
 from posthaste.channels.bluebubbles.wire import Row
 from posthaste.channels.http import NO_HEADERS, Answer, Limits, NeverLeft, NoAnswer, exchange
-from posthaste.channels.reading import read
+from posthaste.channels.reading import not_understood, read, understood
 
 _PAGE_ROWS = 1_000
 # Fewer than a page, because a row counts once for each of its chats and attachments; the last is small enough for all.
@@ -29,7 +29,7 @@ _NEWEST_ROWS = 20
 # An upload or a download of the largest attachment over a slow line; the server itself allows half an hour.
 _FILE_MS = 300_000
 _DETAIL_CHARS = 200
-_NOT_UNDERSTOOD = "the server answered in a way that this version does not understand"
+_SERVER = "the server"
 # Room for a refusal in words where even a small file would be too large.
 _COMPLAINT_BYTES = 4_096
 
@@ -99,7 +99,7 @@ class Asking:
 
     async def ask(self, device: Connection, request: Request, shape: type[T]) -> T:
         """Ask something harmless and read the answer."""
-        return _shaped(await self.envelope(device, request), shape)
+        return understood((await self.envelope(device, request)).data, shape, _SERVER)
 
     async def envelope(self, device: Connection, request: Request, limits: Limits | None = None) -> wire.Envelope:
         """Ask something harmless and return the answer, unread."""
@@ -121,7 +121,7 @@ class Asking:
         """Put a file on the Mac and return the name by which a message can take it along; nobody gets it by that alone."""
         request = Request("POST", "/attachment/upload", form=await form_with(file, marker, {}))
         envelope = await self.envelope(device, request, replace(self._questions, answer_ms=_FILE_MS))
-        return _shaped(envelope, wire.Uploaded).path
+        return understood(envelope.data, wire.Uploaded, _SERVER).path
 
     async def download(self, device: Connection, guid: str, most_bytes: int) -> bytes:
         """Fetch an attachment as the person sent it; without `original` the server converts some of them."""
@@ -211,7 +211,7 @@ def _complaint(device: Connection, answer: Answer) -> Unreachable:
 
 def _listed(envelope: wire.Envelope, limit: int) -> _Listed:
     """Read rows one by one: a single odd one in an old database must not hide the others for ever."""
-    written = _shaped(envelope, list[Raw])
+    written = understood(envelope.data, list[Raw], _SERVER)
     rows = [row for one in written if (row := read(one, Row)) is not None]
     is_whole = len(written) < limit and len(written) >= wire.total(envelope)
     return _Listed(sorted(rows, key=lambda row: row.rowid), is_whole, is_clear=len(rows) == len(written))
@@ -220,12 +220,5 @@ def _listed(envelope: wire.Envelope, limit: int) -> _Listed:
 def _legible(listed: _Listed) -> _Listed:
     """Refuse rows of which not one can be read: that is another kind of server, and to pass them over would lose them."""
     if not listed.rows and not listed.is_clear:
-        raise Unreachable(_NOT_UNDERSTOOD)
+        raise not_understood(_SERVER)
     return listed
-
-
-def _shaped(envelope: wire.Envelope, shape: type[T]) -> T:
-    value = read(envelope.data, shape)
-    if value is None:
-        raise Unreachable(_NOT_UNDERSTOOD)
-    return value

@@ -9,15 +9,11 @@ from typing import Annotated
 
 from msgspec import Meta, Raw, Struct, field
 
-from posthaste.channels.reading import read
+from posthaste.channels.reading import Text, Word, read, sound_instant, without_nul
 
-# What is kept must fit a database: no NUL, no number above what JavaScript counts to.
-Text = Annotated[str, Meta(max_length=320, pattern=r"^[^\x00]*$")]
-Word = Annotated[Text, Meta(min_length=1)]
 Number = Annotated[int, Meta(ge=0, lt=2**53)]
 
 _GROUP, _DIRECT = 43, 45
-_LATEST_AT = 2**53
 _NAME_CHARS, _GUID_CHARS = 255, 320
 # Messages puts this character where an attachment stands in the text.
 _OBJECT_REPLACEMENT = "\ufffc"
@@ -62,11 +58,11 @@ class Attachment(Struct, frozen=True, rename="camel"):
 
     @property
     def name(self) -> str | None:
-        return _clean(self.transfer_name)[-_NAME_CHARS:] or None
+        return without_nul(self.transfer_name)[-_NAME_CHARS:] or None
 
     @property
     def media_type(self) -> str | None:
-        return _clean(self.mime_type)[:_NAME_CHARS] or None
+        return without_nul(self.mime_type)[:_NAME_CHARS] or None
 
 
 class Tapback(Struct, frozen=True):
@@ -105,15 +101,15 @@ class Row(Struct, frozen=True, rename="camel"):
     @property
     def delivered_at(self) -> int | None:
         """Return when it was delivered; a row that only says *that* it was lends the time of its making."""
-        return _instant(self.date_delivered) or (self.made_at if self.is_delivered else None)
+        return sound_instant(self.date_delivered) or (self.made_at if self.is_delivered else None)
 
     @property
     def read_at(self) -> int | None:
-        return _instant(self.date_read)
+        return sound_instant(self.date_read)
 
     @property
     def made_at(self) -> int | None:
-        return _instant(self.date_created)
+        return sound_instant(self.date_created)
 
     @property
     def is_text(self) -> bool:
@@ -123,8 +119,8 @@ class Row(Struct, frozen=True, rename="camel"):
 
     @property
     def words(self) -> str:
-        """Return the text without what stands in it for attachments; NUL is legal in JSON and in no database of ours."""
-        text = _clean(self.text)
+        """Return the text without what stands in it for attachments."""
+        text = without_nul(self.text)
         return text.replace(_OBJECT_REPLACEMENT, "").strip() if _OBJECT_REPLACEMENT in text else text
 
     @property
@@ -161,7 +157,7 @@ class Row(Struct, frozen=True, rename="camel"):
         number = int(said) if said.isascii() and said.isdecimal() and len(said) == 4 else 0
         is_removed = number >= _REMOVED
         place = number - (_REMOVED if is_removed else _ADDED)
-        kinds = (*_TAPBACKS, _clean(self.associated_message_emoji))
+        kinds = (*_TAPBACKS, without_nul(self.associated_message_emoji))
         return Tapback(target, kinds[place], is_removed) if 0 <= place <= _EMOJI and kinds[place] else None
 
     @property
@@ -193,15 +189,6 @@ def message_guid(named: str | None) -> str:
     """Return the guid of a message that is named with or without one of its parts; empty if it is no guid of ours."""
     guid = _PART_OF_MESSAGE.sub("", (named or "").strip())
     return guid if len(guid) <= _GUID_CHARS and "\x00" not in guid else ""
-
-
-def _clean(text: str | None) -> str:
-    return (text or "").replace("\x00", "")
-
-
-def _instant(ms: int | None) -> int | None:
-    # One odd date in an old database must not make the whole page unreadable.
-    return ms if ms and 0 < ms < _LATEST_AT else None
 
 
 class NewChat(Struct, frozen=True):

@@ -12,7 +12,7 @@ import msgspec
 
 from posthaste.channels.base import Connection, Unreachable
 from posthaste.channels.http import Answer, Limits, NeverLeft, NoAnswer, exchange
-from posthaste.channels.reading import read
+from posthaste.channels.reading import not_understood, understood
 from posthaste.channels.sendblue import meaning, wire
 from posthaste.channels.sendblue.wire import Row
 
@@ -20,7 +20,7 @@ BASE_URL: Final = "https://api.sendblue.co"
 
 _PAGE_ROWS = 100
 _PAGES = 10
-_NOT_UNDERSTOOD = "Sendblue answered in a way that this version does not understand"
+_SENDBLUE = "Sendblue"
 
 T = TypeVar("T")
 
@@ -58,7 +58,7 @@ class Asking:
             listed = await self.ask(device, Request("GET", "/api/v2/messages", query=asked), wire.Rows)
             legible = listed.legible
             if listed.data and not legible:
-                raise Unreachable(_NOT_UNDERSTOOD)
+                raise not_understood(_SENDBLUE)
             rows += legible
             is_clear = is_clear and len(legible) == len(listed.data)
             if not listed.pagination.has_more or not listed.data:
@@ -66,7 +66,7 @@ class Asking:
         return Listed(rows, False, is_clear)
 
     async def ask(self, device: Connection, request: Request, shape: type[T]) -> T:
-        return _shaped(await self.good(device, request), shape)
+        return understood((await self.good(device, request)).body, shape, _SENDBLUE)
 
     async def good(self, device: Connection, request: Request) -> Answer:
         """Ask something harmless; raise `Unreachable` for every answer but a good one."""
@@ -112,10 +112,3 @@ def good(answer: Answer) -> Answer:
     if not 200 <= answer.status < 300:
         raise Unreachable(meaning.complaint(answer))
     return answer
-
-
-def _shaped(answer: Answer, shape: type[T]) -> T:
-    value = read(answer.body, shape)
-    if value is None:
-        raise Unreachable(_NOT_UNDERSTOOD)
-    return value

@@ -29,6 +29,7 @@ from posthaste.core.channels import Field, Form, Kind, Promises
 from posthaste.core.hooks import Heard, HookCall
 from posthaste.core.messages import MessageType
 from posthaste.core.outcomes import Absent, CannotTell, Deferred, Finding, Outcome, Refusal, Rejected
+from posthaste.core.schedule import render_instant
 from posthaste.core.signals import Signal
 
 PHONE: Final = "phone"
@@ -98,7 +99,7 @@ class Sendblue:
         if trace.target.chat != _way_of(device, trace.sender):
             return CannotTell("the line has another account or number now than when it was sent")
         not_before = max(trace.handed_at - _CLOCK_MARGIN_MS, 0)
-        query = {"number": trace.address, "is_outbound": "true", "created_at_gte": wire.iso(not_before)}
+        query = {"number": trace.address, "is_outbound": "true", "created_at_gte": render_instant(not_before)}
         try:
             listed = await self._asking.rows(device, query)
         except Unreachable as error:
@@ -161,10 +162,12 @@ class Sendblue:
         return replace(news, signals=[*news.signals, *receipts])
 
     async def _written(self, device: Connection, cursor: int) -> News:
-        query = {"is_outbound": "false", "created_at_gte": wire.iso(max(cursor - _OVERLAP_MS, 1)), **_of_number(device)}
+        now = self._now_ms()
+        since = max(min(cursor, now) - _OVERLAP_MS, 1)
+        query = {"is_outbound": "false", "created_at_gte": render_instant(since), **_of_number(device)}
         listed = await self._asking.rows(device, query)
         signals = [signal for row in listed.rows for signal in meaning.inbound_of(row)]
-        until = reached(cursor, (row.made_at or 0 for row in listed.rows), self._now_ms())
+        until = reached(cursor, (row.made_at or 0 for row in listed.rows), now)
         # Where no time is told, the next page would be the same again.
         return News(signals, until, is_complete=listed.is_whole or until == cursor)
 

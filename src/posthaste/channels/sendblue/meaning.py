@@ -22,7 +22,7 @@ from collections.abc import Mapping, Sequence
 
 from posthaste.channels.base import Trace
 from posthaste.channels.http import Answer, retry_after_ms
-from posthaste.channels.reading import read
+from posthaste.channels.reading import read, without_nul
 from posthaste.channels.sendblue.wire import Dots, Row
 from posthaste.core.outcomes import (
     Absent,
@@ -172,7 +172,7 @@ def receipt_of(row: Row, marker: str | None = None) -> Sequence[Signal]:
 
 def inbound_of(row: Row) -> Sequence[Signal]:
     """Translate what a person wrote; groups are nobody's conversation."""
-    address, text = row.other_number, (row.content or "").replace("\x00", "")
+    address, text = row.other_number, without_nul(row.content)
     if row.is_group or not row.message_handle or not address or not (text or row.media_url):
         return ()
     at = row.made_at or 0

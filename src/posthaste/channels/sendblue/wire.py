@@ -4,18 +4,11 @@ Nothing is decided here beyond reading; what a message or an answer means is in 
 because the API, the list and the webhooks each leave out others, and what is not known is ignored.
 """
 
-import datetime as dt
-from typing import Annotated
+from datetime import UTC
 
-from msgspec import Meta, Raw, Struct
+from msgspec import Raw, Struct
 
-from posthaste.channels.reading import read
-
-# What is kept must fit a database: no NUL in it, and not without bounds.
-Text = Annotated[str, Meta(max_length=320, pattern=r"^[^\x00]*$")]
-
-_EPOCH = dt.datetime(1970, 1, 1, tzinfo=dt.UTC)
-_LATEST_AT = 2**53
+from posthaste.channels.reading import Text, instant, read
 
 
 class Handle(Struct, frozen=True):
@@ -52,11 +45,11 @@ class Row(Struct, frozen=True):
 
     @property
     def made_at(self) -> int | None:
-        return instant(self.date_sent) or instant(self.date_created) or instant(self.date_updated)
+        return instant(self.date_sent, UTC) or instant(self.date_created, UTC) or instant(self.date_updated, UTC)
 
     @property
     def changed_at(self) -> int | None:
-        return instant(self.date_updated) or self.made_at
+        return instant(self.date_updated, UTC) or self.made_at
 
     @property
     def own_number(self) -> str | None:
@@ -133,19 +126,3 @@ class Dots(Struct, frozen=True):
     def other_number(self) -> str | None:
         number = self.number or self.from_number
         return number.lower() if number else None
-
-
-def instant(text: str | None) -> int | None:
-    """Return an ISO 8601 time in milliseconds; `None` for what is none."""
-    try:
-        at = dt.datetime.fromisoformat(text or "")
-    except ValueError:
-        return None
-    aware = at if at.tzinfo else at.replace(tzinfo=dt.UTC)
-    ms = (aware - _EPOCH) // dt.timedelta(milliseconds=1)
-    return ms if 0 < ms < _LATEST_AT else None
-
-
-def iso(at: int) -> str:
-    """Write milliseconds as an ISO 8601 time."""
-    return (_EPOCH + dt.timedelta(milliseconds=at)).isoformat(timespec="milliseconds").replace("+00:00", "Z")

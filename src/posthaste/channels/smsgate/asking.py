@@ -16,8 +16,9 @@ import msgspec
 
 from posthaste.channels.base import Connection, Unreachable
 from posthaste.channels.http import Answer, Limits, NeverLeft, NoAnswer, exchange
-from posthaste.channels.reading import read
+from posthaste.channels.reading import read, understood
 from posthaste.channels.smsgate import meaning, wire
+from posthaste.core.schedule import render_instant
 
 _PAGE_ROWS = 500
 # Ten thousand texts between two polls are more than a SIM receives in weeks.
@@ -60,7 +61,7 @@ class Asking:
         """Return what came since a time in milliseconds, the oldest first; the app itself shows the newest first."""
         found: list[wire.Incoming] = []
         for page in range(_PAGES):
-            query = {"from": wire.time_text(since), "limit": str(_PAGE_ROWS), "offset": str(page * _PAGE_ROWS)}
+            query = {"from": render_instant(since), "limit": str(_PAGE_ROWS), "offset": str(page * _PAGE_ROWS)}
             rows = await self._inbox_page(device, query | {"includeAttachments": "true"})
             found += rows
             if len(rows) < _PAGE_ROWS:
@@ -74,10 +75,7 @@ class Asking:
             return ()
 
     async def _ask(self, device: Connection, request: Request, shape: type[T]) -> T:
-        value = read((await self.answer(device, request)).body, shape)
-        if value is None:
-            raise Unreachable("the server answered in a way that this version does not understand")
-        return value
+        return understood((await self.answer(device, request)).body, shape, "the server")
 
     async def answer(self, device: Connection, request: Request, most_bytes: int | None = None) -> Answer:
         """Make a harmless request; raise `Unreachable` for every answer but a good one."""

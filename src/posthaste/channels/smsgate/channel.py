@@ -39,6 +39,7 @@ from posthaste.core.outcomes import (
     Refusal,
     Rejected,
 )
+from posthaste.core.schedule import render_instant
 from posthaste.core.signals import Signal
 
 PHONE: Final = "phone"
@@ -160,7 +161,7 @@ class SmsGate:
         await self._register(device)
         answered_at = time_kept(device, _ANSWERED_AT)
         if answered_at:
-            since = wire.time_text(_a_little_before(answered_at, device))
+            since = render_instant(_a_little_before(answered_at, device))
             body = {"since": since, "until": _END_OF_TIME, "triggerWebhooks": True, **of_device(device)}
             with suppress(Missing):  # The app is too old to be told.
                 await self._asking.answer(device, Request("POST", "/inbox/refresh", body))
@@ -231,7 +232,7 @@ def _sending(device: Connection, order: Order) -> Request:
     if _sim(device):
         body["simNumber"] = _sim(device)
     if order.valid_until is not None:
-        body["validUntil"] = wire.time_text(order.valid_until)
+        body["validUntil"] = render_instant(order.valid_until)
     # Ours is E.164 already; the phone's own idea of what is a number is as old as its app.
     return Request("POST", "/messages", body, {"skipPhoneValidation": "true"})
 

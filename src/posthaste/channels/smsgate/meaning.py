@@ -25,8 +25,8 @@ import hashlib
 from collections.abc import Sequence
 
 from posthaste.channels.http import Answer, retry_after_ms
-from posthaste.channels.reading import read
-from posthaste.channels.smsgate.wire import DELIVERED, Attachment, Complaint, Event, Incoming, Message, Payload, instant
+from posthaste.channels.reading import instant, read, without_nul
+from posthaste.channels.smsgate.wire import DELIVERED, Attachment, Complaint, Event, Incoming, Message, Payload
 from posthaste.core.addresses import normalise_phone
 from posthaste.core.errors import Refused
 from posthaste.core.outcomes import Accepted, Ambiguous, Deferred, Finding, Found, Outcome, Refusal, Rejected
@@ -146,7 +146,7 @@ def _is_to(own_sim: int | None, sim: int | None) -> bool:
 
 
 def _file(incoming: Incoming, file: Attachment) -> InboundFile:
-    name, media_type = _clean(file.name or "", _NAME_CHARS), _clean(file.content_type or "", _NAME_CHARS)
+    name, media_type = without_nul(file.name)[:_NAME_CHARS], without_nul(file.content_type)[:_NAME_CHARS]
     return InboundFile(f"{incoming.id}/{file.part_id}", name or None, media_type or None)
 
 
@@ -156,14 +156,9 @@ def _inbound(
     address = _address_of(sender, region)
     if not address:
         return ()
-    said = _clean(text, _TEXT_CHARS)
+    said = without_nul(text)[:_TEXT_CHARS]
     our_number = _address_of(to, region) if to else None
     return (Inbound(_id_of(sender, said, at), at, address, said, at, to=our_number, files=files),)
-
-
-def _clean(text: str, most: int) -> str:
-    # NUL is legal in JSON and in no database of ours.
-    return text.replace("\x00", "")[:most]
 
 
 def _id_of(sender: str, text: str, at: int) -> str:

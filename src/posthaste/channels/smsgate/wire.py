@@ -1,21 +1,13 @@
 """The shapes of what SMS Gate says: messages, webhooks, what came in, and how JSON becomes one of them.
 
 Nothing is decided here beyond reading; what a state or an answer means is in `meaning`. Unknown fields are
-ignored, so that a newer app stays readable, and fields that an older one does not have are optional.
+ignored, so that a newer app stays readable, and fields that an older one does not have are optional. What strangers write may
+be anything, for one odd name must not make a whole page unreadable; `meaning` cleans it.
 """
 
-import datetime as dt
-from typing import Annotated
+from msgspec import Raw, Struct
 
-from msgspec import Meta, Raw, Struct
-
-# An id is kept, and must fit a database: no NUL in it, and not without bounds. What strangers write may be anything, for one
-# odd name must not make a whole page unreadable; `meaning` cleans it.
-Text = Annotated[str, Meta(max_length=320, pattern=r"^[^\x00]*$")]
-Word = Annotated[Text, Meta(min_length=1)]
-
-_EPOCH = dt.datetime(1970, 1, 1, tzinfo=dt.UTC)
-_LATEST_AT = 2**53
+from posthaste.channels.reading import Text, Word, instant
 
 
 class Recipient(Struct, frozen=True, rename="camel"):
@@ -90,7 +82,6 @@ class Payload(Struct, frozen=True, rename="camel"):
     message: str = ""
     received_at: str | None = None
     delivered_at: str | None = None
-    failed_at: str | None = None
     reason: str | None = None
 
 
@@ -106,19 +97,3 @@ class Complaint(Struct, frozen=True):
     """The body of every answer of SMS Gate that is not a success."""
 
     message: str
-
-
-def instant(text: str | None) -> int | None:
-    """Return an ISO 8601 time in milliseconds; `None` if it is none, or says no zone."""
-    try:
-        at = dt.datetime.fromisoformat(text or "")
-    except ValueError:
-        return None
-    ms = (at - _EPOCH) // dt.timedelta(milliseconds=1) if at.tzinfo else 0
-    # One odd date in an old phone must not make a whole page unreadable.
-    return ms if 0 < ms < _LATEST_AT else None
-
-
-def time_text(at: int) -> str:
-    """Write a time as the app reads it."""
-    return f"{(_EPOCH + dt.timedelta(milliseconds=at)).replace(tzinfo=None).isoformat(timespec='milliseconds')}Z"

@@ -26,6 +26,7 @@ from urllib.parse import unquote, unquote_plus
 import regex  # type: ignore[import-untyped]
 
 from posthaste.channels.http import Answer, retry_after_ms
+from posthaste.channels.reading import without_nul
 from posthaste.core.errors import Refused, shown
 from posthaste.core.outcomes import Accepted, Ambiguous, Deferred, Outcome, Refusal, Rejected
 
@@ -162,7 +163,7 @@ def _id(found: Mapping[str, str | None], own_id: str) -> str:
 
 def complaint(answer: Answer, secrets: Sequence[str]) -> str:
     """Quote a gateway, for people only, without what it must not repeat; one that repeats it in a disguise is not quoted."""
-    words = _folded(answer.body[:_LOOKED_AT_BYTES].decode(errors="replace").replace("\x00", ""))
+    words = _folded(without_nul(answer.body[:_LOOKED_AT_BYTES].decode(errors="replace")))
     for secret in map(_folded, secrets):
         words = words.replace(secret, "…") if secret else words
     if any(secret in reading for reading in _readings(words) for secret in secrets):

@@ -9,10 +9,10 @@ import hmac
 from base64 import b64encode
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from datetime import UTC, datetime
+from datetime import UTC
 from urllib.parse import parse_qsl
 
-from posthaste.channels.reading import read
+from posthaste.channels.reading import instant, read, sound_instant, without_nul
 from posthaste.core.addresses import is_region, normalise_phone
 from posthaste.core.errors import Refused
 from posthaste.core.hooks import HookCall
@@ -25,7 +25,6 @@ _ID_CHARS = 320
 _ERROR_CHARS = 200
 # Above this a number of seconds since 1970 is one of milliseconds: the year 5138.
 _MOST_SECONDS = 10**11
-_LATEST_AT = 2**53
 _ANYWHERE = "ZZ"
 
 _VALUES = ("deliveredValues", "failedValues", "sentValues", "inboundValues")
@@ -217,7 +216,7 @@ def _text(value: object) -> str | None:
     """Return a value as text; what is stored must fit a database, which knows no NUL."""
     match value:
         case str():
-            return value.replace("\x00", "")
+            return without_nul(value)
         case bool():
             return "true" if value else "false"
         case int() | float():
@@ -228,13 +227,10 @@ def _text(value: object) -> str | None:
 
 def _instant(text: str) -> int | None:
     """Read an instant: seconds or milliseconds since 1970, or ISO 8601, in UTC unless it says otherwise."""
+    if not (text.isascii() and text.replace(".", "", 1).isdecimal()):
+        return instant(text, UTC)
+    number = float(text)
     try:
-        if text.isascii() and text.replace(".", "", 1).isdecimal():
-            number = float(text)
-            at = int(number * 1000 if number < _MOST_SECONDS else number)
-        else:
-            read = datetime.fromisoformat(text)
-            at = int((read if read.tzinfo else read.replace(tzinfo=UTC)).timestamp() * 1000)
-    except (ValueError, OverflowError):
+        return sound_instant(int(number * 1000 if number < _MOST_SECONDS else number))
+    except OverflowError:  # More digits than a float has room for.
         return None
-    return at if 0 < at < _LATEST_AT else None

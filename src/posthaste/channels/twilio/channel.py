@@ -17,7 +17,7 @@ import httpx2
 
 from posthaste.channels.base import Availability, Connection, Health, News, Order, Target, Trace, Unreachable
 from posthaste.channels.http import Answer, Limits, NeverLeft, NoAnswer, exchange, unanswered
-from posthaste.channels.reading import read
+from posthaste.channels.reading import understood
 from posthaste.channels.turns import Turns
 from posthaste.channels.twilio import meaning, wire
 from posthaste.channels.twilio.setup import (
@@ -329,7 +329,4 @@ def _state(device: Connection, account: wire.Account) -> str:
 
 
 def _shaped(answer: Answer, shape: type[T]) -> T:
-    value = read(answer.body, shape)
-    if value is None:
-        raise Unreachable("Twilio answered in a way that this version does not understand")
-    return value
+    return understood(answer.body, shape, "Twilio")

@@ -27,7 +27,7 @@ from collections.abc import Mapping, Sequence
 
 from posthaste.channels.base import Trace
 from posthaste.channels.http import Answer, retry_after_ms
-from posthaste.channels.reading import read
+from posthaste.channels.reading import read, without_nul
 from posthaste.channels.twilio.wire import Fault, Medium, Row, number
 from posthaste.core.outcomes import (
     Absent,
@@ -204,7 +204,7 @@ def inbound_of(row: Row, media: Sequence[Medium], account_path: str) -> Inbound:
     folder = f"{account_path}/Messages/{row.sid}/Media"
     files = tuple(InboundFile(f"{folder}/{medium.sid}", media_type=medium.content_type) for medium in media)
     at = row.made_at or 0
-    return Inbound(row.sid, at, row.from_ or "", _clean(row.body), at, row.to, files=files)
+    return Inbound(row.sid, at, row.from_ or "", without_nul(row.body), at, row.to, files=files)
 
 
 def heard(fields: Mapping[str, str], marker: str | None, now: int) -> Sequence[Signal]:
@@ -217,7 +217,7 @@ def heard(fields: Mapping[str, str], marker: str | None, now: int) -> Sequence[S
     address = fields.get("From", "")
     if not address or "\x00" in address:
         return ()
-    return (Inbound(sid, now, address, _clean(fields.get("Body")), now, fields.get("To"), files=_files(fields)),)
+    return (Inbound(sid, now, address, without_nul(fields.get("Body")), now, fields.get("To"), files=_files(fields)),)
 
 
 def _state(sid: str, status: str, code: int, marker: str | None, now: int) -> Sequence[Signal]:
@@ -243,8 +243,3 @@ def _path(url: str) -> str:
     _, _, rest = url.partition("://")
     host, slash, path = rest.partition("/")
     return slash + path if host else ""
-
-
-def _clean(text: str | None) -> str:
-    # NUL is legal in a form and in no database of ours.
-    return (text or "").replace("\x00", "")

@@ -6,14 +6,11 @@ Twilio's published interface document (`api_v2010`); fields that nothing of ours
 
 from datetime import UTC, datetime
 from email.utils import parsedate_to_datetime
-from typing import Annotated
 from urllib.parse import parse_qsl, urlsplit
 
-import msgspec
-from msgspec import Meta, Struct
+from msgspec import Struct, field
 
-# What is kept must fit a database: no NUL, and no longer than an index takes.
-Word = Annotated[str, Meta(min_length=1, max_length=320, pattern=r"^[^\x00]*$")]
+from posthaste.channels.reading import Word
 
 _FIELDS_AT_MOST = 1_000
 
@@ -26,7 +23,7 @@ class Row(Struct, frozen=True):
     direction: str = ""
     body: str | None = None
     to: str | None = None
-    from_: str | None = msgspec.field(default=None, name="from")
+    from_: str | None = field(default=None, name="from")
     num_media: str | None = None
     error_code: int | None = None
     date_created: str | None = None
@@ -77,12 +74,10 @@ class Fault(Struct, frozen=True):
     """What every error of Twilio itself is wrapped in."""
 
     code: int
-    status: int | None = None
 
 
 class Account(Struct, frozen=True):
     sid: str
-    friendly_name: str = ""
     status: str = ""
     type: str = ""
 
