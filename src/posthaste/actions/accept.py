@@ -2,8 +2,9 @@
 is the queue.
 
 A batch of calls that arrived together is accepted with one set of statements; a call that is refused takes none of
-the others with it. Locks are taken in one order everywhere: keys, lead addresses, conversations, fingerprints,
-devices.
+the others with it. All who accept take their locks in one order: keys, lead addresses, conversations, fingerprints,
+devices. A claim or a reply holds its device before it touches a conversation; where it collides with us on one,
+PostgreSQL stops one of the two and its store begins it again.
 """
 
 import json

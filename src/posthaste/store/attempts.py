@@ -135,8 +135,7 @@ def save(tx: Transaction, attempts: Iterable[Attempt]) -> None:
         """
         UPDATE attempts
         SET state = :state, outcome = :outcome, detail = :detail, owner = :owner, lease_until = :lease_until,
-            occupies = :occupies, opened = :opened, external_id = :external_id, arrives_until = :arrives_until,
-            looks = :looks, started_at = :started_at, finished_at = :finished_at
+            occupies = :occupies, external_id = :external_id, looks = :looks, started_at = :started_at, finished_at = :finished_at
         WHERE id = :id
         """,
         [_changing(one) for one in attempts],
@@ -152,18 +151,16 @@ def _changing(attempt: Attempt) -> dict[str, object]:
         "owner": attempt.owner,
         "lease_until": attempt.lease_until,
         "occupies": int(attempt.occupies),
-        "opened": int(attempt.opened),
         "external_id": attempt.external_id,
-        "arrives_until": attempt.arrives_until,
         "looks": attempt.looks,
         "started_at": attempt.started_at,
         "finished_at": attempt.finished_at,
     }
 
 
-def renew(tx: Transaction, owner: str, ids: Collection[str], lease_until: int) -> int:
+def renew(tx: Transaction, owner: str, ids: Collection[str], lease_until: int) -> None:
     """Keep an owner's attempts for longer."""
-    return tx.run(
+    tx.run(
         "UPDATE attempts SET lease_until = :until WHERE id IN EACH(:ids) AND owner = :owner AND state <> 'done'",
         {"owner": owner, "ids": list(ids), "until": lease_until},
     )
@@ -250,9 +247,9 @@ def has_rival(tx: Transaction, attempt: Attempt) -> bool:
     return row is not None
 
 
-def look_now(tx: Transaction, device_id: str) -> int:
+def look_now(tx: Transaction, device_id: str) -> None:
     """Have a device's attempts in doubt looked up at once. Served by attempts_open."""
-    return tx.run(
+    tx.run(
         """
         UPDATE attempts SET lease_until = :now
         WHERE device_id = :device_id AND state <> 'done' AND state = 'handed' AND owner IS NULL AND lease_until > :now
@@ -261,9 +258,9 @@ def look_now(tx: Transaction, device_id: str) -> int:
     )
 
 
-def revive_lost(tx: Transaction, device_id: str, finished_after: int) -> int:
+def revive_lost(tx: Transaction, device_id: str, finished_after: int) -> None:
     """Have attempts that ended as unknown looked up once more, now that their device answers again. Served by attempts_lost."""
-    return tx.run(
+    tx.run(
         """
         UPDATE attempts SET state = 'handed', owner = NULL, lease_until = :now, finished_at = NULL
         WHERE device_id = :device_id AND outcome = 'unknown' AND state = 'done' AND finished_at > :finished_after

@@ -120,16 +120,14 @@ def _places(people: Iterable[tuple[str, str]]) -> dict[str, list[str]]:
     return {"workspaces": sorted(set(workspaces)), "addresses": sorted(set(addresses))}
 
 
-def close_again(tx: Transaction, workspace_id: str, address: str, attempt_id: str) -> bool:
-    """Take back what an attempt opened that surely never left; False if others have opened it meanwhile."""
-    return bool(
-        tx.run(
-            """
-            UPDATE conversations SET opened_at = NULL, opened_by = NULL
-            WHERE workspace_id = :workspace_id AND address = :address AND opened_by = :attempt_id AND written_at IS NULL
-            """,
-            {"workspace_id": workspace_id, "address": address, "attempt_id": attempt_id},
-        )
+def close_again(tx: Transaction, workspace_id: str, address: str, attempt_id: str) -> None:
+    """Take back that an attempt, which surely never left, opened a conversation, unless the person has written meanwhile."""
+    tx.run(
+        """
+        UPDATE conversations SET opened_at = NULL, opened_by = NULL
+        WHERE workspace_id = :workspace_id AND address = :address AND opened_by = :attempt_id AND written_at IS NULL
+        """,
+        {"workspace_id": workspace_id, "address": address, "attempt_id": attempt_id},
     )
 
 

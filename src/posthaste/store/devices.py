@@ -195,17 +195,8 @@ def by_token(tx: Transaction, hook_token: str) -> Access | None:
     return _access(row) if row else None
 
 
-def every_access(tx: Transaction, workspace_id: str | None = None) -> list[Access]:
-    rows = tx.rows(
-        f"""
-        SELECT {_ACCESS}
-        FROM devices
-        WHERE workspace_id = COALESCE(:workspace_id, workspace_id)
-        ORDER BY created_at, id
-        """,
-        {"workspace_id": workspace_id},
-    )
-    return [_access(row) for row in rows]
+def every_access(tx: Transaction) -> list[Access]:
+    return [_access(row) for row in tx.rows(f"SELECT {_ACCESS} FROM devices ORDER BY created_at, id")]
 
 
 def in_use(tx: Transaction) -> list[Access]:
@@ -266,12 +257,6 @@ def hasten(tx: Transaction, device_id: str, *, health_at: int | None = None, pol
         """,
         {"id": device_id, "health_at": health_at, "poll_at": poll_at, "never": NEVER_AT},
     )
-
-
-def next_duty_at(tx: Transaction) -> int | None:
-    """Return when the next ping or poll is due."""
-    row = tx.one("SELECT min(CASE WHEN health_due_at < poll_due_at THEN health_due_at ELSE poll_due_at END) FROM devices")
-    return row[0] if row else None
 
 
 def postpone(tx: Transaction, device_id: str, until: int) -> None:
