@@ -1,6 +1,7 @@
 """What happens while an action waits for a lock on PostgreSQL: what it had read before is no longer so."""
 
 import asyncio
+import dataclasses
 import threading
 import time
 
@@ -12,12 +13,14 @@ from posthaste.actions.claim import Claimed, claim
 from posthaste.actions.hand import Handing, hand
 from posthaste.actions.lines import NewLine, add_line
 from posthaste.actions.rescue import rescue
+from posthaste.actions.seals import seal_anew
 from posthaste.actions.show import message_view
 from posthaste.channels.bluebubbles.channel import BlueBubbles
 from posthaste.core.messages import Sending
 from posthaste.settings import Settings
 from posthaste.store import devices
 from posthaste.store.transaction import Transaction
+from posthaste.vault import Vault
 
 SETTINGS = Settings(lease_ms=1_000)
 _WITHIN_S = 20.0
@@ -54,6 +57,34 @@ def test_of_lines_that_are_added_on_one_mac_at_once_one_makes_its_device(postgre
             assert sorted(type(one).__name__ for one in done) == ["Conflict"] * 7 + ["LineView"]
 
     asyncio.run(main())
+
+
+def test_a_device_that_is_led_elsewhere_while_its_secrets_are_sealed_anew_stays_there(postgres_url: str) -> None:
+    """One process starts with a new key while another takes a call: how a device is reached is written as a whole."""
+
+    async def main() -> None:
+        async with stock(postgres_url, SETTINGS) as made:
+            device_id, vault = made.lines[0].device.id, Vault(["new key"])
+            holds, go = threading.Event(), threading.Event()
+            other = asyncio.create_task(made.store.write(_lead_elsewhere, device_id, holds, go))
+            await asyncio.to_thread(holds.wait, _WITHIN_S)
+            sealing = asyncio.create_task(made.store.write(seal_anew, vault))
+            go.set()
+            await other
+            await sealing
+            access = (await made.store.read(devices.access, [device_id]))[device_id]
+            assert (access.url, vault.open(access.secret)) == ("http://new:1", {"password": "n3w"})
+
+    asyncio.run(main())
+
+
+def _lead_elsewhere(tx: Transaction, device_id: str, holds: threading.Event, go: threading.Event) -> None:
+    devices.lock(tx, [device_id])
+    holds.set()
+    assert go.wait(_WITHIN_S)
+    _until_somebody_waits(tx)
+    access = devices.access(tx, [device_id])[device_id]
+    devices.save_access(tx, dataclasses.replace(access, url="http://new:1", secret="n3w"))
 
 
 def _take_over(tx: Transaction, slow: Claimed, holds: threading.Event, go: threading.Event) -> bool:

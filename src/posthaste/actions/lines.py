@@ -295,6 +295,7 @@ def _moved(free_at: int, old_gap_ms: int, gap_ms: int) -> int:
 
 def move_device(tx: Transaction, device_id: str, url: str, config: Mapping[str, str] | None = None) -> None:
     """Reach a device at another address from now on; what it is and owes stays."""
+    devices.lock(tx, [device_id])
     access = devices.access(tx, [device_id])[device_id]
     moved = changed(access, url=url, config=access.config if config is None else config)
     if moved != access:

@@ -23,7 +23,9 @@ class Sealer(Protocol):
 
 def seal_anew(tx: Transaction, sealer: Sealer) -> int:
     """Seal what is not sealed with the first key; return how many devices that were."""
-    stale = [one for one in devices.every_access(tx) if not sealer.is_current(one.secret)]
-    for one in stale:
+    stale = [one.device_id for one in devices.every_access(tx) if not sealer.is_current(one.secret)]
+    devices.lock(tx, stale)
+    # Read again under the locks: another process may have changed a line meanwhile, and a device is written as a whole.
+    for one in devices.access(tx, stale).values():
         devices.save_access(tx, replace(one, secret=sealer.seal(sealer.open(one.secret))))
     return len(stale)
