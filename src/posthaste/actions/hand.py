@@ -57,7 +57,10 @@ def hand(tx: Transaction, settings: Settings, handings: Sequence[Handing]) -> li
             handed.append((handing, attempt))
         else:
             refused[attempt.id] = verdict
-    _write(tx, settings, handed, locked, asked)
+    if handed:
+        attempts.hand(tx, [_row(tx, settings, one, it, locked[it.device_id], asked[it.message_id]) for one, it in handed])
+        _move_clocks(tx, settings, [attempt for _, attempt in handed], locked)
+        timeline.add(tx, [_entry(*one) for one in handed])
     if refused:
         settle(tx, settings, [found[one] for one in refused], lambda one, _: Ruling(refused[one.id], "before the hand-over"))
     may_go = {handing.attempt_id for handing, _ in handed}
@@ -80,8 +83,7 @@ def hand_again(tx: Transaction, settings: Settings, attempt_id: str, owner: str,
         return None
     if _is_overtaken(tx, settings, device, attempt, last_at or attempt.handed_at or 0):
         return None
-    arrival_ms = device.arrives_within_ms(has_files=bool(message.attachments))
-    attempts.prolong(tx, attempt.id, tx.now + settings.start_within_ms + arrival_ms)
+    attempts.prolong(tx, attempt.id, _arrives_until(tx, settings, device, message))
     _move_clocks(tx, settings, [attempt], {device.id: device})
     return tx.now
 
@@ -129,43 +131,28 @@ def _objection(message: Message, attempt: Attempt, bars: _Bars, now: int) -> Ver
     return None
 
 
-def _write(
-    tx: Transaction,
-    settings: Settings,
-    handed: Sequence[tuple[Handing, Attempt]],
-    locked: Mapping[str, Device],
-    asked: Mapping[str, Message],
-) -> None:
-    arrival_ms = {
-        attempt.id: locked[attempt.device_id].arrives_within_ms(has_files=bool(asked[attempt.message_id].attachments))
-        for _, attempt in handed
+def _row(
+    tx: Transaction, settings: Settings, handing: Handing, attempt: Attempt, device: Device, message: Message
+) -> dict[str, object]:
+    return {
+        "id": attempt.id,
+        "handed_at": tx.now,
+        "arrives_until": _arrives_until(tx, settings, device, message),
+        "lease_until": tx.now + settings.lease_ms,
+        "address": handing.address,
+        "target": handing.target,
+        "text": handing.text,
+        "cursor": device.cursor,
     }
-    rows = [
-        {
-            "id": attempt.id,
-            "handed_at": tx.now,
-            "arrives_until": tx.now + settings.start_within_ms + arrival_ms[attempt.id],
-            "lease_until": tx.now + settings.lease_ms,
-            "address": handing.address,
-            "target": handing.target,
-            "text": handing.text,
-            "cursor": locked[attempt.device_id].cursor,
-        }
-        for handing, attempt in handed
-    ]
-    if not rows:
-        return
-    attempts.hand(tx, rows)
-    _move_clocks(tx, settings, [attempt for _, attempt in handed], locked)
-    timeline.add(
-        tx,
-        [
-            NewEntry(
-                attempt.workspace_id, attempt.message_id, Code.HANDED, {"attempt": attempt.number, "address": handing.address}
-            )
-            for handing, attempt in handed
-        ],
-    )
+
+
+def _arrives_until(tx: Transaction, settings: Settings, device: Device, message: Message) -> int:
+    return tx.now + settings.start_within_ms + device.arrives_within_ms(has_files=bool(message.attachments))
+
+
+def _entry(handing: Handing, attempt: Attempt) -> NewEntry:
+    facts = {"attempt": attempt.number, "address": handing.address}
+    return NewEntry(attempt.workspace_id, attempt.message_id, Code.HANDED, facts)
 
 
 def _move_clocks(tx: Transaction, settings: Settings, handed: Sequence[Attempt], locked: Mapping[str, Device]) -> None:
