@@ -160,13 +160,6 @@ def test_the_next_opening_is_the_one_that_a_scan_finds(case: tuple[Window, int])
 
 
 @settings(max_examples=400, deadline=None)
-@given(cases())
-def test_the_next_closing_is_the_one_that_a_scan_finds(case: tuple[Window, int]) -> None:
-    window, at = case
-    assert agrees(window.closes_at(at), scan(at, lambda t: not is_open(window, t)), at)
-
-
-@settings(max_examples=400, deadline=None)
 @given(moments())
 def test_the_next_day_starts_where_a_scan_first_sees_a_later_date(moment: tuple[str, int, list[int]]) -> None:
     zone, at, _ = moment
@@ -256,11 +249,6 @@ def test_a_day_starts_at(zone: str, asked: str, starts: str) -> None:
 
 def test_without_a_day_it_never_opens() -> None:
     assert Window("Europe/Dublin", 0, 60, frozenset()).next_open(0) is None
-
-
-def test_always_open_never_closes() -> None:
-    assert Window("Europe/Dublin", None, None, None).closes_at(0) is None
-    assert Window("Europe/Dublin", 60, 60, frozenset(range(7))).closes_at(0) is None
 
 
 @pytest.mark.parametrize("zone", ["UTC", "Pacific/Kiritimati", "Pacific/Niue"])

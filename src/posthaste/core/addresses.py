@@ -8,9 +8,7 @@ digits on a keypad (1-800-FLOWERS); domains in `.test` and `.example` are taken,
 """
 
 import re
-from enum import StrEnum
 from functools import lru_cache
-from typing import assert_never
 from unicodedata import normalize
 
 import phonenumbers
@@ -24,38 +22,15 @@ _LONGEST = 320  # characters; above what either kind can have, so that nothing l
 # Contact books wrap numbers in invisible direction marks; they are not part of the number.
 _INVISIBLE = dict.fromkeys([0x200B, 0x200E, 0x200F, *range(0x202A, 0x202F), 0x2060, *range(0x2066, 0x206A), 0xFEFF])
 
-# The parser skips to the first digit wherever it is, so "{{phone}} 6285550100" would pass as a number without this.
 # What needs no parsing, because parsing it would give it back: a number of the North American plan, spelt as E.164.
 _NORTH_AMERICAN = re.compile(r"\+1[2-9][0-9]{9}\Z")
+# The parser skips to the first digit wherever it is, so "{{phone}} 6285550100" would pass as a number without this.
 _STARTS_LIKE_A_NUMBER = re.compile(r"(?:tel:\s*)?[+(\[\uFF0B\uFF08\d]", re.IGNORECASE)
-
-
-class Kind(StrEnum):
-    """The two kinds of address."""
-
-    PHONE = "phone"
-    EMAIL = "email"
-
-
-def kind_of(address: str) -> Kind:
-    """Tell the kind of a normalised address."""
-    return Kind.EMAIL if is_email(address) else Kind.PHONE
 
 
 def is_email(address: str) -> bool:
     """Tell whether a normalised address is an e-mail address; otherwise it is a phone number."""
     return "@" in address
-
-
-def normalise(text: str, kind: Kind, *, region: str, field: str) -> str:
-    """Return the one spelling of an address of this kind, or refuse it, naming the field."""
-    match kind:
-        case Kind.PHONE:
-            return normalise_phone(text, region, field)
-        case Kind.EMAIL:
-            return normalise_email(text, field)
-        case _:
-            assert_never(kind)
 
 
 def normalise_phone(text: str, region: str, field: str = "recipientPhone") -> str:

@@ -72,12 +72,8 @@ class Window:
 
         Never means no allowed day, nothing within `HORIZON_MS`, or nothing before the calendar ends.
         """
-        opens_at = _first(zone_named(self.timezone), at, lambda wall: self._next_wall(wall, is_open=True))
+        opens_at = _first(zone_named(self.timezone), at, self._next_wall)
         return None if opens_at is None or opens_at > LATEST_AT else opens_at
-
-    def closes_at(self, at: int) -> int | None:
-        """Return the least instant from `at` on at which the window is not open, or None if it never closes."""
-        return _first(zone_named(self.timezone), at, lambda wall: self._next_wall(wall, is_open=False))
 
     def _is_open_on(self, wall: Wall) -> bool:
         minute = wall // MINUTE_MS % 1440
@@ -93,13 +89,13 @@ class Window:
     def _counts(self, wall: int) -> bool:
         return self.days is None or (wall // DAY_MS + _EPOCH_WEEKDAY) % 7 in self.days
 
-    def _next_wall(self, wall: Wall, *, is_open: bool) -> Wall | None:
-        return next((edge for edge in self._edges(wall) if self._is_open_on(edge) is is_open), None)
+    def _next_wall(self, wall: Wall) -> Wall | None:
+        return next((edge for edge in self._openings(wall) if self._is_open_on(edge)), None)
 
-    def _edges(self, wall: Wall) -> Iterator[Wall]:
-        """Yield this reading, then each later one at which a window can open or close, for a week and a day."""
+    def _openings(self, wall: Wall) -> Iterator[Wall]:
+        """Yield this reading, then each later one at which a window can open, for a week and a day."""
         yield wall
-        minutes = sorted({0, self.start_minute or 0, self.end_minute or 0})
+        minutes = sorted({0, self.start_minute or 0})
         midnight = wall - wall % DAY_MS
         for day in range(9):
             for minute in minutes:
