@@ -13,6 +13,7 @@ from hearing import Here, run_here
 from smsgate_desk import Desk, desk, timeless, wrote
 
 from posthaste.channels.base import Unreachable
+from posthaste.clock import SystemClock
 from posthaste.core.outcomes import Absent, Accepted, Ambiguous, CannotTell, Deferred, Found, Refusal, Rejected
 from posthaste.core.signals import Inbound, Receipt, Signal
 from posthaste.sandbox.numbers import scripted_numbers
@@ -191,6 +192,9 @@ def test_what_came_before_a_phone_was_met_is_no_reply(here: Here) -> None:
     async def main() -> None:
         async with desk(here) as own:
             await own.person(NUMBERS["delivered"], "Long ago")
+            written_at = SystemClock().now_ms()
+            while SystemClock().now_ms() == written_at:
+                pass  # What is written in the very millisecond in which they meet counts as an answer.
             met = replace(own.device, options=(await own.channel.ping(replace(own.device, options={}))).options)
             await own.person(NUMBERS["delivered"], "Now")
             news = await own.channel.poll(met, 0, [])
