@@ -224,7 +224,7 @@ def change_line(tx: Transaction, workspace_id: str, line_id: str, change: LineCh
     line = own_line(tx, workspace_id, line_id)
     after = _changed(line, change, tx.now)
     table.save_limits(tx, after)
-    # The counts go with the day's end, or else yesterday's would close the line for all of today.
+    # In another zone the day ends at another time, and with another gap its clock moves.
     table.save_counts(tx, [after])
     if change.resetting is not None:
         _reset(tx, device.id, change.resetting)

@@ -15,6 +15,10 @@ SHORT_CHARS = 255
 """The longest text that is not a message. Some of these stand in indexes, which take no more than 2,700 bytes."""
 
 
+ADDRESS_CHARS = 320
+"""The longest phone number or e-mail address that is looked at."""
+
+
 def text(fields: Fields, name: str, *, most_chars: int = SHORT_CHARS) -> str | None:
     """Return a text without the blanks around it."""
     value = fields.get(name)

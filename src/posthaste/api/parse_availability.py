@@ -3,7 +3,7 @@
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
-from posthaste.api.fields import Fields, given, not_an_id, own_id, said, text, wrong_type
+from posthaste.api.fields import ADDRESS_CHARS, Fields, given, not_an_id, own_id, said, text, wrong_type
 from posthaste.core.addresses import normalise_email, normalise_phone
 from posthaste.core.errors import Refused
 from posthaste.core.workspaces import Workspace
@@ -11,7 +11,6 @@ from posthaste.ids import is_id
 
 LEADS_AT_MOST = 100
 ADDRESSES_AT_MOST = 20
-_ADDRESS_CHARS = 320
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,7 +31,7 @@ def parse_lead_query(query: Mapping[str, str]) -> str:
 
 def parse_question(fields: Fields, workspace: Workspace) -> Question:
     """Return what a `POST /api/leads/check-availability` asks; an address goes before leads."""
-    written = text(fields, "address", most_chars=_ADDRESS_CHARS)
+    written = text(fields, "address", most_chars=ADDRESS_CHARS)
     if written is not None:
         return Question(_address(written, workspace.region), ())
     lead_ids = _texts(fields, "leadIds", LEADS_AT_MOST)
@@ -71,4 +70,4 @@ def _given(name: str, entries: Sequence[object]) -> tuple[str, ...]:
     for one in entries:
         if one is not None and not isinstance(one, str):
             raise Refused(f"{name} must hold texts, got {said(one)}", code="INVALID_TYPE")
-    return tuple(found for one in entries if (found := text({name: one}, name, most_chars=_ADDRESS_CHARS)))
+    return tuple(found for one in entries if (found := text({name: one}, name, most_chars=ADDRESS_CHARS)))

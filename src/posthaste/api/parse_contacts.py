@@ -3,14 +3,12 @@
 from collections.abc import Mapping
 from dataclasses import dataclass
 
-from posthaste.api.fields import Fields, own_id, text
+from posthaste.api.fields import ADDRESS_CHARS, Fields, own_id, text
 from posthaste.api.parse_filters import refuse_nul
 from posthaste.core.addresses import normalise_email, normalise_phone
 from posthaste.core.errors import Refused
 from posthaste.core.workspaces import Workspace
 from posthaste.ids import is_id
-
-_ADDRESS_CHARS = 320
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,7 +59,7 @@ def parse_blocked_query(query: Mapping[str, str]) -> str:
 
 
 def _addresses(fields: Fields, phone_name: str, email_name: str, workspace: Workspace) -> tuple[str, ...]:
-    phone = text(fields, phone_name, most_chars=_ADDRESS_CHARS)
-    email = text(fields, email_name, most_chars=_ADDRESS_CHARS)
+    phone = text(fields, phone_name, most_chars=ADDRESS_CHARS)
+    email = text(fields, email_name, most_chars=ADDRESS_CHARS)
     found = [normalise_phone(phone, workspace.region, phone_name)] if phone else []
     return (*found, normalise_email(email, email_name)) if email else tuple(found)

@@ -10,7 +10,7 @@ from typing import assert_never
 
 from posthaste.actions.lines import LineChange, NewLine, Resetting
 from posthaste.actions.seals import Sealer
-from posthaste.api.fields import Fields, flag, given, is_null, own_id, seconds_as_ms, text, whole_number
+from posthaste.api.fields import ADDRESS_CHARS, Fields, flag, given, is_null, own_id, seconds_as_ms, text, whole_number
 from posthaste.core.addresses import normalise_email, normalise_phone
 from posthaste.core.channels import Form, Kind
 from posthaste.core.errors import Refused, shown
@@ -75,7 +75,7 @@ def parse_new_line(fields: Fields, workspace: Workspace, setting: Setting) -> Ne
     kind = _kind(fields, setting.kinds)
     message_type = _message_type(fields, kind)
     device_id = own_id(fields, "deviceId")
-    phone, email = text(fields, "phone"), text(fields, "email", most_chars=320)
+    phone, email = text(fields, "phone"), text(fields, "email", most_chars=ADDRESS_CHARS)
     _need_address(kind.message_type, phone, email)
     setup = kind.setup_from(_own_fields(fields, kind)) if device_id is None else None
     return NewLine(

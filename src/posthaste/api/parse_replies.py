@@ -3,14 +3,12 @@
 from collections.abc import Mapping
 
 from posthaste.actions.show_replies import ReplyFilters
-from posthaste.api.fields import text
+from posthaste.api.fields import ADDRESS_CHARS, text
 from posthaste.api.parse_filters import refuse_nul
 from posthaste.core.addresses import normalise_email, normalise_phone
 from posthaste.core.errors import NotFound, Refused
 from posthaste.core.workspaces import Workspace
 from posthaste.ids import is_id
-
-_ADDRESS_CHARS = 320
 
 
 def parse_reply_filters(query: Mapping[str, str], workspace: Workspace) -> ReplyFilters:
@@ -18,8 +16,8 @@ def parse_reply_filters(query: Mapping[str, str], workspace: Workspace) -> Reply
     lead_id = _id(query, "leadId")
     if _id(query, "campaignId") is not None:
         raise NotFound("Campaign not found", code="CAMPAIGN_NOT_FOUND")  # There are none yet, and so none has replies.
-    email = text(query, "recipientEmail", most_chars=_ADDRESS_CHARS)
-    phone = text({"recipientPhone": _with_plus(query.get("recipientPhone", ""))}, "recipientPhone", most_chars=_ADDRESS_CHARS)
+    email = text(query, "recipientEmail", most_chars=ADDRESS_CHARS)
+    phone = text({"recipientPhone": _with_plus(query.get("recipientPhone", ""))}, "recipientPhone", most_chars=ADDRESS_CHARS)
     addresses = [normalise_email(email.replace(" ", "+"))] if email else []
     addresses += [normalise_phone(phone, workspace.region)] if phone else []
     return ReplyFilters(lead_id, tuple(addresses))

@@ -9,7 +9,7 @@ from collections.abc import Sequence
 from urllib.parse import urlsplit
 
 from posthaste.actions.fallback_config import no_fallback
-from posthaste.api.fields import Fields, flag, foreign_id, given, own_id, said, text, verbatim, within
+from posthaste.api.fields import ADDRESS_CHARS, Fields, flag, foreign_id, given, own_id, said, text, verbatim, within
 from posthaste.api.parse_timing import parse_timing
 from posthaste.core.addresses import normalise_email, normalise_phone
 from posthaste.core.errors import Refused
@@ -19,7 +19,6 @@ from posthaste.core.workspaces import Workspace
 
 ATTACHMENTS_AT_MOST = 2
 _URL_CHARS = 2048
-_ADDRESS_CHARS = 320
 _UNKNOWN_FIELDS_KEPT = 20
 _UNKNOWN_FIELD_CHARS = 60
 
@@ -182,12 +181,12 @@ def _recipient(fields: Fields, region: str) -> Recipient:
 
 
 def _phone(fields: Fields, name: str, region: str) -> str | None:
-    written = text(fields, name, most_chars=_ADDRESS_CHARS)
+    written = text(fields, name, most_chars=ADDRESS_CHARS)
     return None if written is None else normalise_phone(written, region, name)
 
 
 def _email(fields: Fields, name: str) -> str | None:
-    written = text(fields, name, most_chars=_ADDRESS_CHARS)
+    written = text(fields, name, most_chars=ADDRESS_CHARS)
     return None if written is None else normalise_email(written, name)
 
 

@@ -34,7 +34,7 @@ class Watch:
         # moments are kept, so that such a caller looks at once.
         self._lately: dict[str, None] = {}
         self._reader: Gatherer[str, MessageView] = Gatherer(_reading(store), _READ_MAX)
-        self.stop = store.on_wake(_TOPIC + "*", self._wake)
+        store.on_wake(_TOPIC + "*", self._wake)
 
     async def until_settled(self, view: MessageView, wait_ms: int) -> MessageView:
         """Return the message once it has an outcome or a hold, or as it stands when the time is up."""

@@ -1,7 +1,6 @@
 """What a loop waits on: a wake, a time, or the end, whichever is first."""
 
 import asyncio
-from collections.abc import Callable
 
 from posthaste.store.base import Store
 
@@ -11,7 +10,7 @@ class Alarm:
 
     def __init__(self, store: Store, topic: str) -> None:
         self._woken = asyncio.Event()
-        self._forget: Callable[[], None] = store.on_wake(topic, lambda _: self._woken.set())
+        store.on_wake(topic, lambda _: self._woken.set())
 
     def ring(self) -> None:
         self._woken.set()
@@ -25,6 +24,3 @@ class Alarm:
             return
         finally:
             self._woken.clear()
-
-    def close(self) -> None:
-        self._forget()

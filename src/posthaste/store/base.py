@@ -11,7 +11,6 @@ from posthaste.store.transaction import Transaction
 
 P = ParamSpec("P")
 T = TypeVar("T")
-Action = Callable[Concatenate[Transaction, P], T]
 
 
 class Store(Protocol):
@@ -30,7 +29,6 @@ class Store(Protocol):
 
         A topic that ends in `*` stands for all topics that start so. Wakes may be lost (a dead connection): nobody may rely on
         them alone.
-
         """
         ...
 

@@ -33,8 +33,8 @@ def add(tx: Transaction, workspace_id: str, addresses: Collection[str], reason: 
     )
 
 
-def remove(tx: Transaction, workspace_id: str, addresses: Collection[str]) -> int:
-    return tx.run(
+def remove(tx: Transaction, workspace_id: str, addresses: Collection[str]) -> None:
+    tx.run(
         "DELETE FROM do_not_contact WHERE workspace_id = :workspace_id AND address IN EACH(:addresses)",
         {"workspace_id": workspace_id, "addresses": sorted(addresses)},
     )

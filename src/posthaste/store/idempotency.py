@@ -32,21 +32,19 @@ def kept(tx: Transaction, workspace_id: str, keys: Collection[str]) -> dict[str,
 
 def reserve(tx: Transaction, workspace_id: str, digests: Mapping[str, str]) -> set[str]:
     """Take keys that nobody has, as key → body digest, and return those taken. Waits for a concurrent use to commit."""
-    taken: set[str] = set()
-    for key in sorted(digests):
-        taken.update(
-            row[0]
-            for row in tx.rows(
-                """
-                INSERT INTO idempotency_keys (workspace_id, key, body_digest, message_id, answer, created_at, keep_until)
-                VALUES (:workspace_id, :key, :digest, '', '', :now, :now)
-                ON CONFLICT DO NOTHING
-                RETURNING key
-                """,
-                {"workspace_id": workspace_id, "key": key, "digest": digests[key], "now": tx.now},
-            )
-        )
-    return taken
+    taken = tx.many_rows(
+        """
+        INSERT INTO idempotency_keys (workspace_id, key, body_digest, message_id, answer, created_at, keep_until)
+        VALUES (:workspace_id, :key, :body_digest, '', '', :created_at, :created_at)
+        ON CONFLICT DO NOTHING
+        RETURNING key
+        """,
+        [
+            {"workspace_id": workspace_id, "key": key, "body_digest": digests[key], "created_at": tx.now}
+            for key in sorted(digests)
+        ],
+    )
+    return {row[0] for row in taken}
 
 
 def fill(tx: Transaction, keys: Sequence[KeptKey]) -> None:

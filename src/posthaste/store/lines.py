@@ -104,14 +104,13 @@ def save_counts(tx: Transaction, lines: Sequence[Line]) -> None:
 
 
 def save_limits(tx: Transaction, line: Line) -> None:
-    """Write what a person may change about a line."""
+    """Write what a person may change about a line; what follows for its counts and clocks is `save_counts`'s."""
     tx.run(
         """
         UPDATE lines
         SET is_active = :is_active, timezone = :timezone, messages_per_day = :messages_per_day, new_per_day = :new_per_day,
             checks_per_day = :checks_per_day, first_name = :first_name, last_name = :last_name,
-            contact_gap_ms = :contact_gap_ms, contact_free_at = :contact_free_at,
-            usage_until = :usage_until, updated_at = :updated_at
+            contact_gap_ms = :contact_gap_ms, updated_at = :updated_at
         WHERE id = :id
         """,
         {
@@ -124,8 +123,6 @@ def save_limits(tx: Transaction, line: Line) -> None:
             "first_name": line.first_name,
             "last_name": line.last_name,
             "contact_gap_ms": line.contact_gap_ms,
-            "usage_until": line.usage_until,
-            "contact_free_at": line.contact_free_at,
             "updated_at": line.updated_at,
         },
     )
