@@ -8,9 +8,19 @@ import pytest
 from stores import StoppedClock
 
 from posthaste.ids import Ids
-from posthaste.store import attempts, availability, conversation_lists, deleted_lines, messages, reply_lists, signals
+from posthaste.store import (
+    attempts,
+    availability,
+    conversation_lists,
+    deleted_lines,
+    message_lists,
+    messages,
+    reply_lists,
+    signals,
+)
 from posthaste.store.conversation_lists import ANYBODY, Search
 from posthaste.store.inline import InlineStore
+from posthaste.store.message_lists import MessageFilters
 from posthaste.store.transaction import Row, Transaction
 
 
@@ -75,6 +85,11 @@ def plan_of(ask: Callable[[Any], object]) -> str:
             ["l USING INDEX leads_newest", "last USING INDEX messages_of_lead"],
         ),
         (lambda tx: conversation_lists.last_of(tx, "w", "l", ANYBODY, None), ["last USING INDEX messages_of_lead"]),
+        (lambda tx: message_lists.page(tx, "w", MessageFilters(), 0, 50), ["m USING INDEX messages_newest"]),
+        (lambda tx: message_lists.page(tx, "w", MessageFilters(batch_id="b"), 0, 50), ["m USING INDEX messages_of_batch"]),
+        (lambda tx: message_lists.count(tx, "w", MessageFilters(batch_id="b")), ["m USING INDEX messages_of_batch"]),
+        (lambda tx: message_lists.page(tx, "w", MessageFilters(lead_id="l"), 0, 50), ["m USING INDEX messages_of_lead"]),
+        (lambda tx: message_lists.count(tx, "w", MessageFilters(lead_id="l")), ["m USING INDEX messages_of_lead"]),
     ],
 )
 def test_a_list_is_read_by_its_indexes(ask: Callable[[Any], object], indexes: list[str]) -> None:

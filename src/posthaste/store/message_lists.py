@@ -38,11 +38,14 @@ _FACE = """
     END
 """
 
-_MATCHING = f"""
+_JOINED = """
     FROM messages AS m
     JOIN lines AS l ON l.id = m.line_id
     JOIN devices AS d ON d.id = l.device_id
-    WHERE m.workspace_id = :workspace_id
+"""
+
+_MATCHING = f"""
+    m.workspace_id = :workspace_id
         AND (CAST(:status AS TEXT) IS NULL OR {_FACE} = :status)
         AND (CAST(:lead_id AS TEXT) IS NULL OR m.lead_id = :lead_id)
         AND (CAST(:line_id AS TEXT) IS NULL OR m.line_id = :line_id)
@@ -53,18 +56,38 @@ _MATCHING = f"""
 """
 
 
+# The filters that an index serves stand bare in texts of their own: as one half of an OR they would be served by none.
+_OF_ANY = f"{_JOINED} WHERE {_MATCHING}"
+_OF_LEAD = f"{_JOINED} WHERE m.lead_id = :lead_id AND {_MATCHING}"
+_OF_BATCH = f"{_JOINED} WHERE m.batch_id = :batch_id AND {_MATCHING}"
+
+_NEWEST_FIRST = "ORDER BY m.created_at DESC, m.id DESC LIMIT :limit OFFSET :offset"
+# Plus nothing, or SQLite would rather read a whole workspace in this order than sort the few messages of a lead or batch.
+_SORTED = "ORDER BY m.created_at + 0 DESC, m.id DESC LIMIT :limit OFFSET :offset"
+
+
 def page(tx: Transaction, workspace_id: str, filters: MessageFilters, offset: int, limit: int) -> list[str]:
-    """Return the ids of one page of a workspace's messages, newest first. Served by messages_newest."""
+    """Return the ids of one page of a workspace's messages, newest first.
+
+    Served by messages_of_batch, messages_of_lead or else messages_newest.
+    """
+    matching = _matching(filters)
     rows = tx.rows(
-        f"SELECT m.id {_MATCHING} ORDER BY m.created_at DESC, m.id DESC LIMIT :limit OFFSET :offset",
+        f"SELECT m.id {matching} {_NEWEST_FIRST if matching is _OF_ANY else _SORTED}",
         {**_filter_params(tx, workspace_id, filters), "limit": limit, "offset": offset},
     )
     return [row[0] for row in rows]
 
 
 def count(tx: Transaction, workspace_id: str, filters: MessageFilters) -> int:
-    row = tx.one(f"SELECT count(*) {_MATCHING}", _filter_params(tx, workspace_id, filters))
+    row = tx.one(f"SELECT count(*) {_matching(filters)}", _filter_params(tx, workspace_id, filters))
     return int(row[0]) if row else 0
+
+
+def _matching(filters: MessageFilters) -> str:
+    if filters.batch_id is not None:
+        return _OF_BATCH
+    return _OF_ANY if filters.lead_id is None else _OF_LEAD
 
 
 def _filter_params(tx: Transaction, workspace_id: str, filters: MessageFilters) -> Mapping[str, object]:
