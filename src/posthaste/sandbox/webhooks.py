@@ -1,7 +1,6 @@
 """Post webhooks as BlueBubbles does: once, without waiting, and nobody is told when it fails.
 
-There is no retry and no order here on purpose: whoever relies on either does not survive a real Mac. Posts under way
-are bounded; beyond the bound a webhook is lost, as it may be in the world.
+There is no retry and no order here on purpose: whoever relies on either does not survive a real Mac.
 """
 
 import asyncio
@@ -9,8 +8,7 @@ import asyncio
 import httpx2
 import msgspec
 
-TIMEOUT_S = 5.0
-UNDER_WAY_LIMIT = 2_000
+from posthaste.sandbox.posts import Posts
 
 EVENTS = (
     "*", "new-message", "updated-message", "message-send-error", "group-name-change", "group-icon-changed",
@@ -23,34 +21,14 @@ EVENTS = (
 
 
 class Webhooks:
-    """The posts of one world."""
+    """The webhooks of all Macs of one world."""
 
     def __init__(self, client: httpx2.AsyncClient) -> None:
-        self._client = client
-        self._under_way: set[asyncio.Task[None]] = set()
-        self.lost = 0
+        self._posts = Posts(client)
 
     def fire(self, url: str, event: str, payload: object) -> asyncio.Task[None] | None:
-        """Start a post; the task is for the rare caller that must know when it is over."""
-        if len(self._under_way) >= UNDER_WAY_LIMIT:
-            self.lost += 1
-            return None
-        body = msgspec.json.encode({"type": event, "data": payload})
-        task = asyncio.get_running_loop().create_task(self._post(url, body))
-        self._under_way.add(task)
-        task.add_done_callback(self._under_way.discard)
-        return task
+        """Start to post; the task is for the rare caller that must know when it is over."""
+        return self._posts.fire(url, msgspec.json.encode({"type": event, "data": payload}))
 
     async def close(self) -> None:
-        """Give up what is under way."""
-        tasks = list(self._under_way)
-        for task in tasks:
-            task.cancel()
-        await asyncio.gather(*tasks, return_exceptions=True)
-
-    async def _post(self, url: str, body: bytes) -> None:
-        try:
-            async with asyncio.timeout(TIMEOUT_S):
-                await self._client.post(url, content=body, headers={"Content-Type": "application/json"})
-        except (httpx2.HTTPError, httpx2.InvalidURL, TimeoutError):
-            self.lost += 1
+        await self._posts.close()
