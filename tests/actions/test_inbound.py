@@ -4,6 +4,7 @@ import pytest
 from builders import House, a_sending, accepted, phone
 
 from fixtures.rows import HOUR, NOON, SECOND
+from posthaste.actions.delete_line import delete_line
 from posthaste.actions.show_replies import ReplyFilters, reply_views
 from posthaste.core.addresses import normalise_phone
 from posthaste.core.lines import Line
@@ -64,6 +65,21 @@ def test_a_reply_answers_what_was_sent_last_and_not_what_was_written_last(any_ho
     assert {one.text: one.reply_to for one in received(any_house)} == {"To the one": now, "To the other": planned}
     [view], _ = any_house.read(reply_views, any_house.workspace.id, ReplyFilters(), 1, 10)
     assert [one.id for one in view.parents] == [planned, now]
+
+
+def test_a_reply_belongs_to_a_line_that_is_there_before_one_that_was_deleted(any_house: House) -> None:
+    gone = any_house.add_line()
+    kept = any_house.add_line(device_id=gone.device_id)
+    any_house.receive(gone.device_id, wrote("To the first"))
+    any_house.write(delete_line, any_house.workspace.id, gone.id)
+    any_house.receive(gone.device_id, wrote("To the other", external_id="in-2"))
+    any_house.write(delete_line, any_house.workspace.id, kept.id)
+    any_house.receive(gone.device_id, wrote("To none", external_id="in-3"))
+    assert {one.text: one.line_id for one in received(any_house)} == {
+        "To the first": gone.id,
+        "To the other": kept.id,
+        "To none": gone.id,
+    }
 
 
 def test_somebody_unknown_who_writes_becomes_a_lead_and_no_new_conversation_is_counted_for_the_answer(any_house: House) -> None:

@@ -76,8 +76,8 @@ def take_inbound(tx: Transaction, settings: Settings, access: Access, inbound: I
 
 
 def _line(tx: Transaction, access: Access, inbound: Inbound) -> Line | None:
-    """Return the line that was written to: the one with that address, else the device's first."""
-    of_device = lines.of_devices(tx, [access.device_id])
+    """Return the line that was written to: the one with that address, else the device's first that was not deleted."""
+    of_device = sorted(lines.of_devices(tx, [access.device_id]), key=lambda line: line.deleted_at is not None)
     named = [line for line in of_device if inbound.to is not None and inbound.to in (line.phone, line.email)]
     return next(iter(named or of_device), None)
 
