@@ -6,7 +6,7 @@ import httpx2
 import pytest
 from miniworld import HOOK, LINE, ORDINARY, PASSWORD, STARTED_AT, Json, Miniworld, later, live, number, texts
 
-from posthaste.sandbox.control_call import iso
+from posthaste.sandbox.instants import iso
 from posthaste.sandbox.numbers import Script
 
 MAC: Json = {"id": "mac", "phone": LINE, "password": PASSWORD}

@@ -5,7 +5,6 @@ A route is a plain function from an `AndroidCall` to an answer; `android_face` s
 
 import base64
 import binascii
-import datetime as dt
 import hmac
 from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass
@@ -17,6 +16,7 @@ from starlette.responses import Response
 
 from posthaste.sandbox.android import Android
 from posthaste.sandbox.connection import ConnectionDied
+from posthaste.sandbox.instants import instant
 from posthaste.sandbox.world import World
 
 _CHALLENGE = {"WWW-Authenticate": 'Basic realm="Access to SMS Gateway"'}
@@ -82,20 +82,18 @@ def android_face(endpoint: AndroidEndpoint, *, is_open: bool = False) -> Callabl
     return respond
 
 
-def instant(call: AndroidCall, name: str, otherwise: int) -> int:
+def instant_asked(call: AndroidCall, name: str, otherwise: int) -> int:
     """Return a time of the query in milliseconds."""
     text = call.query.get(name)
     return otherwise if text is None else read_instant(text, name)
 
 
 def read_instant(text: str, name: str) -> int:
-    """Read an ISO 8601 time; a blank in it was a `+` that nobody escaped."""
+    """Read an ISO 8601 time, or refuse it."""
     try:
-        at = dt.datetime.fromisoformat(text.replace(" ", "+"))
+        return instant(text)
     except ValueError:
         raise Refusal(400, f"{name} is not an ISO 8601 time") from None
-    aware = at if at.tzinfo else at.replace(tzinfo=dt.UTC)
-    return (aware - dt.datetime(1970, 1, 1, tzinfo=dt.UTC)) // dt.timedelta(milliseconds=1)
 
 
 def number(call: AndroidCall, name: str, otherwise: int, least: int, most: int) -> int:

@@ -19,7 +19,7 @@ from posthaste.sandbox.android_call import (
     Refusal,
     android_face,
     answer,
-    instant,
+    instant_asked,
     number,
     read_instant,
     require_own_device,
@@ -103,7 +103,7 @@ async def find_inbox(call: AndroidCall) -> Response:
     if kind is not None and kind not in INBOX_TYPES:
         raise Refusal(400, "there is no such type")
     require_own_device(call, call.query.get("deviceId"))
-    since, until = instant(call, "from", 0), instant(call, "to", call.world.now_ms())
+    since, until = instant_asked(call, "from", 0), instant_asked(call, "to", call.world.now_ms())
     if since > until:
         raise Refusal(400, "from is later than to")
     found = [sms for sms in call.phone.inbox if since <= sms.at <= until and kind in (None, "SMS")]

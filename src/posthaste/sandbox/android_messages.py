@@ -11,7 +11,7 @@ from starlette.responses import Response
 
 from posthaste.sandbox import android_sending
 from posthaste.sandbox.android import STATES, state_of
-from posthaste.sandbox.android_call import AndroidCall, Refusal, answer, instant, number, read_instant, require_own_device
+from posthaste.sandbox.android_call import AndroidCall, Refusal, answer, instant_asked, number, read_instant, require_own_device
 from posthaste.sandbox.android_render import message_json
 from posthaste.sandbox.android_sending import Asked
 from posthaste.sandbox.connection import ConnectionDied
@@ -74,7 +74,7 @@ async def search(call: AndroidCall) -> Response:
     if state is not None and state not in STATES:
         raise Refusal(400, "there is no such state")
     require_own_device(call, call.query.get("deviceId"))
-    since, until = instant(call, "from", 0), instant(call, "to", call.world.now_ms())
+    since, until = instant_asked(call, "from", 0), instant_asked(call, "to", call.world.now_ms())
     found = [
         sms
         for sms in reversed(call.phone.messages.values())

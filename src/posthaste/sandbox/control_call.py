@@ -1,9 +1,8 @@
-"""What the routes of the sandbox's own API have in common: reading a body, answering, times, and refusing.
+"""What the routes of the sandbox's own API have in common: reading a body and times, answering, and refusing.
 
 Every refusal is a 400 with `{"error": ...}`.
 """
 
-import datetime as dt
 from collections.abc import Awaitable, Callable
 from typing import TypeVar
 
@@ -11,6 +10,7 @@ import msgspec
 from starlette.requests import Request
 from starlette.responses import Response
 
+from posthaste.sandbox.instants import instant
 from posthaste.sandbox.world import World
 
 T = TypeVar("T")
@@ -45,21 +45,12 @@ def answer(body: object, status: int = 200) -> Response:
     return Response(msgspec.json.encode(body), status, media_type="application/json")
 
 
-def iso(at: int) -> str:
-    """Write milliseconds as an ISO 8601 time."""
-    seconds, ms = divmod(at, 1000)
-    return f"{dt.datetime.fromtimestamp(seconds, dt.UTC):%Y-%m-%dT%H:%M:%S}.{ms:03d}Z"
-
-
-def instant(text: str | None) -> int | None:
-    """Read milliseconds or an ISO 8601 time; a blank in it was a `+`."""
+def instant_asked(request: Request, name: str) -> int | None:
+    """Return a time of the query, which is milliseconds or ISO 8601; None if there is none."""
+    text = request.query_params.get(name)
     if not text:
         return None
-    if text.isascii() and text.isdigit():
-        return int(text)
     try:
-        at = dt.datetime.fromisoformat(text.strip().replace(" ", "+"))
+        return int(text) if text.isascii() and text.isdigit() else instant(text)
     except ValueError:
-        raise BadInputError(f"after is neither milliseconds nor an ISO 8601 time: {text}") from None
-    aware = at if at.tzinfo else at.replace(tzinfo=dt.UTC)
-    return (aware - dt.datetime(1970, 1, 1, tzinfo=dt.UTC)) // dt.timedelta(milliseconds=1)
+        raise BadInputError(f"{name} is neither milliseconds nor an ISO 8601 time: {text}") from None

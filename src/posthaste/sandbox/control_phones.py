@@ -13,9 +13,10 @@ from starlette.routing import Route
 
 from posthaste.sandbox import android_sending, mail_sending, people, sendblue_sending, sending
 from posthaste.sandbox.android import Android
-from posthaste.sandbox.control_call import BadInputError, answer, instant, iso, own, read_body
+from posthaste.sandbox.control_call import BadInputError, answer, instant_asked, own, read_body
 from posthaste.sandbox.entries import Attached, Received
 from posthaste.sandbox.files import FILE_BYTES_MAX
+from posthaste.sandbox.instants import iso
 from posthaste.sandbox.mac import Mac
 from posthaste.sandbox.mail import Mailbox
 from posthaste.sandbox.numbers import course_of, normal
@@ -54,7 +55,7 @@ class Reading(msgspec.Struct, frozen=True):
 
 async def received(world: World, request: Request) -> Response:
     to = request.query_params.get("to")
-    after = instant(request.query_params.get("after"))
+    after = instant_asked(request, "after")
     found = [item for item in world.received if after is None or item.received_at > after]
     return answer([received_json(item) for item in found if not to or item.to == normal(to)])
 

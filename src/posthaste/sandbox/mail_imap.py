@@ -50,7 +50,7 @@ class Conversation:
         self._may_write = False
         self._told = 0
         self._has_ended = False
-        self._commands: dict[str, Callable[[str, Words], Awaitable[None]]] = {
+        self._commands: dict[str, Callable[[Words], Awaitable[None]]] = {
             "AUTHENTICATE": self._authenticate,
             "CLOSE": self._unselect,
             "EXAMINE": self._examine,
@@ -88,7 +88,7 @@ class Conversation:
                 if name not in self._commands:
                     raise BadCommandError(f"{name} is not known here")
                 self._refuse_strangers(name)
-                await self._commands[name](tag, words)
+                await self._commands[name](words)
         except BadCommandError as error:
             await self._say(f"{tag} BAD {error}")
         except _Refused as error:
@@ -105,10 +105,10 @@ class Conversation:
 
     # Logging in
 
-    async def _login(self, tag: str, words: Words) -> None:
+    async def _login(self, words: Words) -> None:
         self._enter(words.text(0), words.text(1))
 
-    async def _authenticate(self, tag: str, words: Words) -> None:
+    async def _authenticate(self, words: Words) -> None:
         if words.text(0).upper() != "PLAIN":
             raise _Refused("only PLAIN is known here")
         given = words.text(1) if len(words) > 1 else await self._ask()
@@ -123,17 +123,17 @@ class Conversation:
             raise _Refused("[AUTHENTICATIONFAILED] wrong user name or password")
         self._is_in = True
 
-    async def _logout(self, tag: str, words: Words) -> None:
+    async def _logout(self, words: Words) -> None:
         self._has_ended = True
         await self._say("* BYE see you")
 
     # Folders
 
-    async def _list(self, tag: str, words: Words) -> None:
+    async def _list(self, words: Words) -> None:
         for name, use in _FOLDERS.items():
             await self._say(f'* LIST (\\HasNoChildren{f" {use}" if use else ""}) "/" {name}')
 
-    async def _status(self, tag: str, words: Words) -> None:
+    async def _status(self, words: Words) -> None:
         name = self._known_folder(words.text(0))
         mails = self._mails_of(name)
         unseen = sum(1 for mail in mails if mail.uid not in self._box.seen)
@@ -142,10 +142,10 @@ class Conversation:
         asked = [str(word).upper() for word in words.after(1).flat() if str(word).upper() in counted]
         await self._say(f"* STATUS {name} ({' '.join(f'{word} {counted[word]}' for word in asked)})")
 
-    async def _select(self, tag: str, words: Words) -> None:
+    async def _select(self, words: Words) -> None:
         await self._open(words, may_write=True)
 
-    async def _examine(self, tag: str, words: Words) -> None:
+    async def _examine(self, words: Words) -> None:
         await self._open(words, may_write=False)
 
     async def _open(self, words: Words, *, may_write: bool) -> None:
@@ -159,29 +159,29 @@ class Conversation:
         if not may_write:
             await self._say("* OK [READ-ONLY] only for reading")
 
-    async def _unselect(self, tag: str, words: Words) -> None:
+    async def _unselect(self, words: Words) -> None:
         self._folder = None
 
     # Mails
 
-    async def _uid(self, tag: str, words: Words) -> None:
+    async def _uid(self, words: Words) -> None:
         name, rest = words.text(0).upper(), words.after(1)
         match name:
             case "FETCH":
-                await self._fetch(tag, rest, by_uid=True)
+                await self._fetch(rest, by_uid=True)
             case "SEARCH":
-                await self._search(tag, rest)
+                await self._search(rest)
             case "STORE":
-                await self._store(tag, rest)
+                await self._store(rest)
             case _:
                 raise BadCommandError(f"UID {name} is not known here")
 
-    async def _search(self, tag: str, words: Words) -> None:
+    async def _search(self, words: Words) -> None:
         # UIDs leave no gap, so that a mail's number is its UID.
         found = searched(words, self._mails(), self._box.seen)
         await self._say(f"* SEARCH{''.join(f' {uid}' for uid in found)}")
 
-    async def _fetch(self, tag: str, words: Words, *, by_uid: bool = False) -> None:
+    async def _fetch(self, words: Words, *, by_uid: bool = False) -> None:
         mails = self._mails()
         wanted = numbers_in(words.text(0), len(mails))
         items = [str(word) for word in words.after(1).flat()]
@@ -194,14 +194,14 @@ class Conversation:
             self._writer.write(b"* %d FETCH (" % mail.uid + b" ".join(parts) + b")\r\n")
             await self._writer.drain()
 
-    async def _store(self, tag: str, words: Words) -> None:
+    async def _store(self, words: Words) -> None:
         if not self._may_write:
             raise _Refused("the folder is open for reading only")
         wanted, how = numbers_in(words.text(0), len(self._mails())), words.text(1).upper()
         if "\\SEEN" in (str(word).upper() for word in words.after(2).flat()):
             self._box.seen = self._box.seen - wanted if how.startswith("-") else self._box.seen | wanted
 
-    async def _idle(self, tag: str, words: Words) -> None:
+    async def _idle(self, words: Words) -> None:
         await self._say("+ waiting")
         done = asyncio.ensure_future(self._reader.readline())
         event = self._box.wait()

@@ -14,9 +14,9 @@ from starlette.responses import Response
 from starlette.routing import Route
 
 from posthaste.sandbox.android import Android
-from posthaste.sandbox.control_call import iso
 from posthaste.sandbox.entries import Attached, Received, Wrote
 from posthaste.sandbox.files import UNKNOWN_TYPE
+from posthaste.sandbox.instants import iso
 from posthaste.sandbox.mac import Mac
 from posthaste.sandbox.mail import Mailbox
 from posthaste.sandbox.mail_scripts import mail_script_of, scripted_mailboxes

@@ -4,7 +4,6 @@ What is not in the table the real one may still know (groups, contacts, calls, l
 nobody takes an empty answer for a feature.
 """
 
-import datetime as dt
 import hmac
 from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass
@@ -19,6 +18,7 @@ from posthaste.sandbox import sendblue_sending
 from posthaste.sandbox.connection import ConnectionDied
 from posthaste.sandbox.control_call import answer
 from posthaste.sandbox.entries import SendblueHook, SendblueHooksKept, SendblueRow
+from posthaste.sandbox.instants import instant
 from posthaste.sandbox.numbers import normal
 from posthaste.sandbox.sendblue import HOOK_TYPES, Sendblue
 from posthaste.sandbox.sendblue_render import answer_json, hooks_json, listed_json
@@ -177,20 +177,18 @@ def _is_wanted(call: Call, row: SendblueRow) -> bool:
         "sendblue_number": call.account.phone,
         "service": row.service,
     }
-    since, until = _instant(call, "created_at_gte", 0), _instant(call, "created_at_lte", 2**53)
+    since, until = _instant_asked(call, "created_at_gte", 0), _instant_asked(call, "created_at_lte", 2**53)
     return since <= row.created_at <= until and all(value is None or value == shown[name] for name, value in wanted.items())
 
 
-def _instant(call: Call, name: str, otherwise: int) -> int:
+def _instant_asked(call: Call, name: str, otherwise: int) -> int:
     text = call.query.get(name)
     if text is None:
         return otherwise
     try:
-        at = dt.datetime.fromisoformat(text.replace(" ", "+"))
+        return instant(text)
     except ValueError:
         raise Refusal(400, f"{name} is not an ISO 8601 time") from None
-    aware = at if at.tzinfo else at.replace(tzinfo=dt.UTC)
-    return (aware - dt.datetime(1970, 1, 1, tzinfo=dt.UTC)) // dt.timedelta(milliseconds=1)
 
 
 def _number(call: Call, name: str, otherwise: int, most: int) -> int:

@@ -1,7 +1,7 @@
 """Write messages and webhooks as Sendblue does, in its three spellings: an answer, a list, a webhook."""
 
-from posthaste.sandbox.control_call import iso
 from posthaste.sandbox.entries import SendblueHook, SendblueRow
+from posthaste.sandbox.instants import iso
 from posthaste.sandbox.render import Json
 from posthaste.sandbox.sendblue import HOOK_TYPES, Sendblue
 

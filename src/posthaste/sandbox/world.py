@@ -149,7 +149,8 @@ class World:
         self.version += 1
         match entry:
             case MacKept():
-                self._keep_mac(entry)
+                self.macs.setdefault(entry.id, Mac(entry)).settings = entry
+                self._line_macs[entry.phone] = entry.id
             case MacTurned(mac, is_up):
                 self.macs[mac].is_up = is_up
             case HookKept():
@@ -170,45 +171,16 @@ class World:
             case Uploaded():
                 self.macs[entry.mac].uploads[entry.path] = entry.file
             case AndroidKept():
-                self._keep_android(entry)
+                self.androids.setdefault(entry.id, Android(entry)).settings = entry
             case AndroidTurned() | AndroidHookKept() | AndroidHookDropped() | Sms() | SmsPromised() | SmsPromiseEnded() | SmsIn():
                 self.androids[entry.android].take(entry)
             case MailboxKept():
-                self._keep_mailbox(entry)
+                self.mailboxes.setdefault(entry.id, Mailbox(entry)).settings = entry
             case MailboxTurned() | MailCame() | MailPromised() | MailPromiseEnded():
                 self.mailboxes[entry.mailbox].take(entry)
             case SendblueKept():
-                self._keep_sendblue(entry)
+                self.sendblues.setdefault(entry.id, Sendblue(entry)).settings = entry
             case SendblueTurned() | SendblueHooksKept() | SendblueRow() | SendbluePromised():
                 self.sendblues[entry.sendblue].take(entry)
             case _:
                 assert_never(entry)
-
-    def _keep_android(self, kept: AndroidKept) -> None:
-        known = self.androids.get(kept.id)
-        if known:
-            known.settings = kept
-        else:
-            self.androids[kept.id] = Android(kept)
-
-    def _keep_sendblue(self, kept: SendblueKept) -> None:
-        known = self.sendblues.get(kept.id)
-        if known:
-            known.settings = kept
-        else:
-            self.sendblues[kept.id] = Sendblue(kept)
-
-    def _keep_mailbox(self, kept: MailboxKept) -> None:
-        known = self.mailboxes.get(kept.id)
-        if known:
-            known.settings = kept
-        else:
-            self.mailboxes[kept.id] = Mailbox(kept)
-
-    def _keep_mac(self, kept: MacKept) -> None:
-        known = self.macs.get(kept.id)
-        if known:
-            known.settings = kept
-        else:
-            self.macs[kept.id] = Mac(kept)
-        self._line_macs[kept.phone] = kept.id
