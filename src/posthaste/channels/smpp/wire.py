@@ -24,13 +24,13 @@ from aiosmpplib.protocol import (  # type: ignore[import-untyped]
 )
 from aiosmpplib.state import NPI, TON, PhoneNumber, SmppCommandStatus  # type: ignore[import-untyped]
 
-from posthaste.channels.smpp.text import GSM, WIDE, Place, encoded, header_of
+from posthaste.channels.smpp.text import WIDE, Place, encoded, header_of
 
 HEADER_BYTES: Final = 16
 #: The longest parameter there is holds 64 KiB; nothing honest is much longer.
 MOST_BYTES: Final = 68 * 1024
 
-SUBMIT, DELIVER, UNBIND, ENQUIRE, DATA = 0x04, 0x05, 0x06, 0x15, 0x103
+DELIVER, UNBIND, ENQUIRE, DATA = 0x05, 0x06, 0x15, 0x103
 ANSWER: Final = 0x80000000
 NACK: Final = ANSWER
 
@@ -38,7 +38,7 @@ OK: Final = 0x00
 INVALID_COMMAND: Final = 0x03
 TRY_AGAIN: Final = 0x64
 
-RECEIPTED_ID, NETWORK_ERROR, PAYLOAD, STATE = 0x001E, 0x0423, 0x0424, 0x0427
+RECEIPTED_ID, PAYLOAD, STATE = 0x001E, 0x0424, 0x0427
 SAR_REFERENCE, SAR_TOTAL, SAR_NUMBER = 0x020C, 0x020E, 0x020F
 
 _WITH_HEADER = 0x40
@@ -215,20 +215,15 @@ def write_unbind() -> SmppMessage:
 
 def write_answer(pdu: Pdu, status: int) -> bytes:
     """Return what a request of the centre is answered with."""
-    match pdu.command:
-        case 0x05:
-            message = DeliverSmResp(pdu.sequence, _known(status))
-        case 0x103:
-            # The library knows no data_sm_resp, whose body is that of deliver_sm_resp.
-            raw: bytes = DeliverSmResp(pdu.sequence, _known(status)).pdu()
-            return raw[:4] + (ANSWER | DATA).to_bytes(4, "big") + raw[8:]
-        case 0x15:
-            message = EnquireLinkResp(pdu.sequence)
-        case 0x06:
-            message = UnbindResp(pdu.sequence)
-        case _:
-            message = GenericNack(pdu.sequence, _known(status))
-    return bytes(message.pdu())
+    if pdu.command == ENQUIRE:
+        return bytes(EnquireLinkResp(pdu.sequence).pdu())
+    if pdu.command == UNBIND:
+        return bytes(UnbindResp(pdu.sequence).pdu())
+    if pdu.command not in (DELIVER, DATA):
+        return bytes(GenericNack(pdu.sequence, SmppCommandStatus(status)).pdu())
+    # The library knows no data_sm_resp, whose body is that of deliver_sm_resp.
+    raw = bytes(DeliverSmResp(pdu.sequence, SmppCommandStatus(status)).pdu())
+    return raw[:4] + (ANSWER | pdu.command).to_bytes(4, "big") + raw[8:]
 
 
 def said(status: int) -> str:
@@ -239,12 +234,5 @@ def said(status: int) -> str:
         return f"status 0x{status:02X}, which is the carrier's own"
 
 
-def _known(status: int) -> SmppCommandStatus:
-    return SmppCommandStatus(status)
-
-
 def _written(party: Party) -> PhoneNumber:
     return PhoneNumber(party.number, TON(party.ton), NPI(party.npi))
-
-
-DEFAULT_ALPHABET: Final = GSM
