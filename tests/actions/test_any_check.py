@@ -3,8 +3,8 @@
 from builders import House
 
 from fixtures.rows import DAY, NOON, SECOND
-from posthaste.actions.availability import BUSY, EXHAUSTED, NO_LINE, Reservation, known_availability, reserve_any_check
-from posthaste.actions.check import note_check, reserve_check
+from posthaste.actions.availability import NO_LINE, Reservation, known_availability, reserve_any_check
+from posthaste.actions.check import BUSY, EXHAUSTED, note_check, reserve_check
 from posthaste.core.lines import Line
 
 PATIENCE_MS = 30_000

@@ -7,15 +7,13 @@ line and day, so long apart on one device.
 from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 
-from posthaste.actions.check import BUSY, EXHAUSTED, NoCheck, reserve
+from posthaste.actions.check import EXHAUSTED, NoCheck, reserve
 from posthaste.core.leads import Lead
 from posthaste.core.messages import MessageType
 from posthaste.settings import Settings
 from posthaste.store import availability, devices, leads, lines
 from posthaste.store.devices import Access
 from posthaste.store.transaction import Transaction
-
-__all__ = ["BUSY", "EXHAUSTED", "NO_LINE", "NoCheck", "Reservation", "known_availability", "people", "reserve_any_check"]
 
 _LINES = 256
 

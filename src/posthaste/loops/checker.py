@@ -7,8 +7,8 @@ person is remembered, so that it is not asked again soon.
 import asyncio
 from collections.abc import Mapping, Sequence
 
-from posthaste.actions.availability import NoCheck, known_availability, reserve_any_check
-from posthaste.actions.check import note_check
+from posthaste.actions.availability import known_availability, reserve_any_check
+from posthaste.actions.check import NoCheck, note_check
 from posthaste.actions.health import suspect
 from posthaste.actions.lines import device_of_line
 from posthaste.channels.base import Channel, Health
