@@ -21,7 +21,6 @@ import httpx2
 import uvicorn
 from starlette.types import ASGIApp
 
-from posthaste import api, sandbox
 from posthaste.actions.lease import void_leases
 from posthaste.actions.seals import seal_anew, sealing_key
 from posthaste.api.application import build
@@ -55,8 +54,6 @@ from posthaste.store.base import Store
 from posthaste.store.lock import hold
 from posthaste.store.opening import open_store
 from posthaste.vault import Vault
-
-__all__ = ["Role", "api", "run", "sandbox"]
 
 _log = logging.getLogger(__name__)
 _BACKLOG = 2_048

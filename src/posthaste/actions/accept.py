@@ -9,22 +9,21 @@ PostgreSQL stops one of the two and its store begins it again.
 
 import json
 from collections import defaultdict
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
+from dataclasses import asdict
 
 from posthaste.actions.assign import assign_lines, check_lines, refresh_lanes, refuse_without_line
 from posthaste.actions.draft import Draft, Submission, standing
 from posthaste.actions.files import note_uses, refuse_foreign_files
 from posthaste.actions.guard import Skipped, find_repeats, set_fingerprints
 from posthaste.actions.match import match_leads
-from posthaste.actions.show import MessageView
+from posthaste.actions.show import MessageView, view_of
 from posthaste.core import schedule
 from posthaste.core.addresses import is_email
 from posthaste.core.dispatch import BLOCKED_SENTENCE, DO_NOT_CONTACT
 from posthaste.core.errors import Conflict, Mismatch, PosthasteError, Refused
-from posthaste.core.holds import explain
-from posthaste.core.leads import QUICK_SENDS, Lead
+from posthaste.core.leads import QUICK_SENDS
 from posthaste.core.lifecycle import Status
-from posthaste.core.lines import Device, Line
 from posthaste.core.messages import Lane, Message
 from posthaste.core.row import Value
 from posthaste.core.timeline import Code
@@ -195,15 +194,9 @@ def _insert(tx: Transaction, settings: Settings, workspace_id: str, drafts: list
     devices.save_clocks(tx, list(locked.values()))
     tx.wake("ready")
     return {
-        message.id: _view(message, fresh[message.line_id], locked, draft.lead, tx.now)
-        for draft, message in zip(drafts, made, strict=True)
+        one.id: view_of(tx, one, fresh[one.line_id], locked[fresh[one.line_id].device_id], draft.lead)
+        for draft, one in zip(drafts, made, strict=True)
     }
-
-
-def _view(message: Message, line: Line, locked: Mapping[str, Device], lead: Lead | None, now: int) -> MessageView:
-    device = locked[line.device_id]
-    hold = explain(message, line, device, now) if message.status == Status.WAITING else None
-    return MessageView(message, line, device, lead, hold)
 
 
 def _message(tx: Transaction, settings: Settings, draft: Draft) -> Message:
@@ -300,18 +293,11 @@ def _keep_keys(tx: Transaction, settings: Settings, workspace_id: str, drafts: l
 
 
 def _answer(result: Acceptance) -> str:
-    skipped = result.skipped
     return json.dumps(
         {
             "lead_id": result.lead_id,
             "http_status": result.http_status,
             "is_duplicate": result.is_duplicate,
-            "skipped": {
-                "original_message_id": skipped.original_message_id,
-                "lead_id": skipped.lead_id,
-                "seconds_since_original": skipped.seconds_since_original,
-            }
-            if skipped
-            else None,
+            "skipped": asdict(result.skipped) if result.skipped else None,
         }
     )

@@ -6,6 +6,7 @@ A device that is down holds its queue; one that is up again is polled.
 from collections.abc import Mapping
 
 from posthaste.actions.ready import look_again
+from posthaste.core.lines import Device
 from posthaste.core.row import replace
 from posthaste.settings import Settings
 from posthaste.store import attempts, devices, messages
@@ -52,32 +53,34 @@ def note_health(
     One failure is no outage; `failures_until_down` in a row are.
     """
     device = devices.lock(tx, [device_id])[device_id]
-    failures = 0 if is_up else device.failures + 1
-    was_up = device.is_up
-    goes_down = not is_up and (failures >= settings.failures_until_down or device.checked_at is None)
-    state = "up" if is_up else "down" if goes_down else device.state
-    changed_at = tx.now if state != device.state else device.state_at
-    devices.save_state(
-        tx,
-        replace(
-            device,
-            state=state,
-            state_reason=None if state == "up" else detail,
-            state_at=changed_at,
-            checked_at=tx.now,
-            failures=failures,
-        ),
-    )
+    after = _judged(device, settings, tx.now, is_up=is_up, detail=detail)
+    devices.save_state(tx, after)
     if is_up:
         devices.save_options(tx, device_id, options)
     if cursor is not None and device.cursor == 0:
         devices.raise_cursor(tx, device_id, cursor)
-    if not is_up and not goes_down and was_up:
+    if after.is_up != is_up:
+        # No outage yet, but perhaps the beginning of one.
         devices.hasten(tx, device_id, health_at=tx.now + settings.health_every_ms // 10)
-    if (state == "up") == was_up:
+    if after.is_up == device.is_up:
         return None
-    _change_state(tx, settings, device_id, is_up=state == "up")
-    return None if is_up and device.checked_at is None else state
+    _change_state(tx, settings, device_id, is_up=after.is_up)
+    return None if is_up and device.checked_at is None else after.state
+
+
+def _judged(device: Device, settings: Settings, now: int, *, is_up: bool, detail: str) -> Device:
+    """Return a device as it counts after a ping."""
+    failures = 0 if is_up else device.failures + 1
+    goes_down = not is_up and (failures >= settings.failures_until_down or device.checked_at is None)
+    state = "up" if is_up else "down" if goes_down else device.state
+    return replace(
+        device,
+        state=state,
+        state_reason=None if state == "up" else detail,
+        state_at=now if state != device.state else device.state_at,
+        checked_at=now,
+        failures=failures,
+    )
 
 
 def _change_state(tx: Transaction, settings: Settings, device_id: str, *, is_up: bool) -> None:

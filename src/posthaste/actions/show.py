@@ -1,6 +1,6 @@
 """Read messages, their stories and lines, as callers see them."""
 
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 
 from posthaste.core.errors import NotFound
@@ -15,7 +15,18 @@ from posthaste.store import attempts, devices, leads, lines, message_lists, mess
 from posthaste.store.message_lists import MessageFilters
 from posthaste.store.transaction import Transaction
 
-__all__ = ["LineView", "MessageFilters", "MessageView", "line_views", "message_view", "message_views", "timeline_of", "views_of"]
+__all__ = [
+    "LineView",
+    "MessageFilters",
+    "MessageView",
+    "line_view",
+    "line_views",
+    "message_view",
+    "message_views",
+    "timeline_of",
+    "view_of",
+    "views_of",
+]
 
 
 class MessageView(Value, frozen=True):
@@ -66,14 +77,14 @@ def _views(tx: Transaction, found: Sequence[Message]) -> list[MessageView]:
     by_line = lines.by_ids(tx, {message.line_id for message in found})
     by_device = devices.by_ids(tx, {line.device_id for line in by_line.values()})
     people = leads.by_ids(tx, {message.lead_id for message in found})
-    return [_view(tx, message, by_line[message.line_id], by_device, people) for message in found]
+    return [
+        view_of(tx, one, by_line[one.line_id], by_device[by_line[one.line_id].device_id], people.get(one.lead_id))
+        for one in found
+    ]
 
 
-def _view(
-    tx: Transaction, message: Message, line: Line, by_device: Mapping[str, Device], people: Mapping[str, Lead]
-) -> MessageView:
-    device = by_device[line.device_id]
-    return MessageView(message, line, device, people.get(message.lead_id), _hold(tx, message, line, device))
+def view_of(tx: Transaction, message: Message, line: Line, device: Device, lead: Lead | None) -> MessageView:
+    return MessageView(message, line, device, lead, _hold(tx, message, line, device))
 
 
 def _hold(tx: Transaction, message: Message, line: Line, device: Device) -> Hold | None:
