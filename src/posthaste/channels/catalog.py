@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from typing import TypedDict
 
 import httpx2
 
@@ -39,40 +40,25 @@ class Tools:
     now_ms: Callable[[], int]
 
 
+class _Waits(TypedDict):
+    question_timeout_ms: int
+    connect_timeout_ms: int
+
+
 def make_channels(tools: Tools) -> dict[str, Channel]:
-    """Return every channel by its name, as devices call it."""
+    """Return every channel by its name, as devices call it.
+
+    How long an answer to a send may take is a setting for those whose provider answers late; the others know it themselves.
+    """
+    client, now_ms, answer_ms = tools.client, tools.now_ms, tools.answer_ms
+    waits = _Waits(question_timeout_ms=tools.question_ms, connect_timeout_ms=tools.connect_ms)
     every: list[Channel] = [
-        BlueBubbles(
-            tools.client,
-            tools.now_ms,
-            answer_timeout_ms=tools.answer_ms,
-            question_timeout_ms=tools.question_ms,
-            connect_timeout_ms=tools.connect_ms,
-        ),
-        Sendblue(
-            tools.client,
-            tools.now_ms,
-            tools.fetcher,
-            answer_timeout_ms=tools.answer_ms,
-            question_timeout_ms=tools.question_ms,
-            connect_timeout_ms=tools.connect_ms,
-        ),
-        SmsGate(tools.client, tools.now_ms, question_timeout_ms=tools.question_ms, connect_timeout_ms=tools.connect_ms),
-        Twilio(tools.client, tools.now_ms, question_timeout_ms=tools.question_ms, connect_timeout_ms=tools.connect_ms),
-        Smpp(
-            tools.inbox,
-            tools.now_ms,
-            answer_timeout_ms=tools.answer_ms,
-            question_timeout_ms=tools.question_ms,
-            connect_timeout_ms=tools.connect_ms,
-        ),
-        Template(tools.client, tools.now_ms, question_timeout_ms=tools.question_ms, connect_timeout_ms=tools.connect_ms),
-        Mail(
-            tools.inbox,
-            tools.now_ms,
-            answer_timeout_ms=tools.answer_ms,
-            question_timeout_ms=tools.question_ms,
-            connect_timeout_ms=tools.connect_ms,
-        ),
+        BlueBubbles(client, now_ms, answer_timeout_ms=answer_ms, **waits),
+        Sendblue(client, now_ms, tools.fetcher, answer_timeout_ms=answer_ms, **waits),
+        SmsGate(client, now_ms, **waits),
+        Twilio(client, now_ms, **waits),
+        Smpp(tools.inbox, now_ms, answer_timeout_ms=answer_ms, **waits),
+        Template(client, now_ms, **waits),
+        Mail(tools.inbox, now_ms, answer_timeout_ms=answer_ms, **waits),
     ]
     return {channel.kind.name: channel for channel in every}

@@ -31,29 +31,24 @@ _LINE = {"from", "fromDigits"}
 
 @dataclass(frozen=True, slots=True)
 class Recipe:
-    """A gateway as configuration describes it."""
+    """How a gateway is asked, as configuration describes it."""
 
     plan: filling.Plan
     health: filling.Plan | None
     answers: answers.Answers
-    reports: reports.Reports
 
 
 def recipe_of(config: Mapping[str, str], secrets: Mapping[str, str]) -> Recipe:
     """Parse what a line was set up with, or refuse it, naming the field."""
-    made = Recipe(
-        filling.plan_of(config),
-        filling.health_plan_of(config),
-        answers.answers_of(config),
-        reports.reports_of(config, secrets),
-    )
+    made = Recipe(filling.plan_of(config), filling.health_plan_of(config), answers.answers_of(config))
     used = made.plan.places | (made.health.places if made.health else frozenset())
-    for secret in filling.SECRETS:
-        is_used = secret in used or ("basic" in used and secret != "token")
-        if is_used and not secrets.get(secret):
-            raise Refused(f"{secret} is required: a place asks for it", code="MISSING_FIELD")
-        if not (secrets.get(secret, "").isascii() and secrets.get(secret, "").isprintable()):
-            raise Refused(f"{secret} holds a character that no header can have", code="INVALID_TEMPLATE")
+    for name in filling.SECRETS:
+        secret = secrets.get(name, "")
+        is_used = name in used or ("basic" in used and name != "token")
+        if is_used and not secret:
+            raise Refused(f"{name} is required: a place asks for it", code="MISSING_FIELD")
+        if not (secret.isascii() and secret.isprintable()):
+            raise Refused(f"{name} holds a character that no header can have", code="INVALID_TEMPLATE")
     if not {"to", "toDigits"} & made.plan.places:
         raise Refused("sendUrl or body must have the place {to}", code="INVALID_TEMPLATE")
     if "text" not in made.plan.places:
@@ -63,6 +58,7 @@ def recipe_of(config: Mapping[str, str], secrets: Mapping[str, str]) -> Recipe:
 
 def _check(setup: Setup) -> None:
     recipe_of(setup.config, setup.secrets)
+    reports.reports_of(setup.config, setup.secrets)
 
 
 class Template:
@@ -194,12 +190,12 @@ class Template:
     def hear(self, device: Connection, call: HookCall) -> Heard | None:
         """Translate a report, by POST or GET, if it is signed as was agreed."""
         try:
-            read = reports.reports_of(device.config, device.secrets)
+            agreed = reports.reports_of(device.config, device.secrets)
         except Refused:
             return None
-        if read.signature is not None and not read.signature.is_of(call):
+        if agreed.signature is not None and not agreed.signature.is_of(call):
             return None
-        return Heard(reports.heard(read, call, self._now_ms()))
+        return Heard(reports.heard(agreed, call, self._now_ms()))
 
     async def download(self, device: Connection, ref: str, most_bytes: int) -> bytes:
         raise Unreachable("files that come in through this gateway are not fetched")
