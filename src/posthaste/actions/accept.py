@@ -25,7 +25,7 @@ from posthaste.core.errors import Conflict, Mismatch, PosthasteError, Refused
 from posthaste.core.leads import QUICK_SENDS
 from posthaste.core.lifecycle import Status
 from posthaste.core.messages import Lane, Message
-from posthaste.core.row import Value
+from posthaste.core.row import Value, replace
 from posthaste.core.timeline import Code
 from posthaste.settings import Settings
 from posthaste.store import devices, do_not_contact, idempotency, messages, timeline
@@ -103,7 +103,7 @@ def _repeat(first: Result, original: Submission, repeat: Submission) -> Result |
         return None if isinstance(first, PosthasteError) else Mismatch()
     if isinstance(first, PosthasteError):
         return first
-    return Acceptance(first.message_id, first.lead_id, first.http_status, first.is_duplicate, True, first.skipped)
+    return replace(first, is_replayed=True, view=None)
 
 
 def _replays(tx: Transaction, workspace_id: str, submissions: list[Submission]) -> dict[int, Result]:
@@ -127,7 +127,14 @@ def _replay(kept: KeptKey | None, submission: Submission) -> Result:
         return Mismatch()
     answer = json.loads(kept.answer)
     skipped = Skipped(**answer["skipped"]) if answer["skipped"] else None
-    return Acceptance(kept.message_id, answer["lead_id"], answer["http_status"], answer["is_duplicate"], True, skipped)
+    return Acceptance(
+        kept.message_id,
+        answer["lead_id"],
+        answer["http_status"],
+        answer["is_duplicate"],
+        is_replayed=True,
+        skipped=skipped,
+    )
 
 
 def _accept_drafts(tx: Transaction, settings: Settings, workspace_id: str, drafts: list[Draft]) -> list[Result]:

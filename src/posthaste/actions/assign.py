@@ -111,9 +111,7 @@ class _Turns:
         return line, Why.TURN if has_room else Why.NO_ROOM
 
     def _read(self, message_type: str, limit: int) -> list[Line]:
-        return table.by_turn(self._tx, self._workspace_id, message_type, limit) or table.active_in_turn(
-            self._tx, self._workspace_id, message_type, limit
-        )
+        return table.best_in_turn(self._tx, self._workspace_id, message_type, limit)
 
 
 def _assign(

@@ -49,7 +49,9 @@ def clear_deleted_lines(tx: Transaction) -> bool:
 
 def _clear(tx: Transaction, workspace_id: str, message_ids: Sequence[str]) -> None:
     found = messages.by_ids(tx, message_ids)
-    seen = {kind: _round(tx, workspace_id, kind) for kind in sorted({one.message_type for one in found.values()})}
+    seen = {
+        kind: lines.best_in_turn(tx, workspace_id, kind, _LINES) for kind in sorted({one.message_type for one in found.values()})
+    }
     moving = {one.id for one in found.values() if not one.line_asked and seen[one.message_type]}
     ending = [one for one in message_ids if one not in moving]
     old_lines = lines.by_ids(tx, {one.line_id for one in found.values()})
@@ -62,11 +64,6 @@ def _clear(tx: Transaction, workspace_id: str, message_ids: Sequence[str]) -> No
         held = [one for one in waiting_still if one.line_id in old_lines and rounds[one.message_type]]
         _move(tx, workspace_id, held, rounds, old_lines)
     look_again(tx, sorted(locked))
-
-
-def _round(tx: Transaction, workspace_id: str, message_type: str) -> list[Line]:
-    """Return the lines that can take over, in order of their turn: healthy ones, or where there are none the others."""
-    return lines.by_turn(tx, workspace_id, message_type, _LINES) or lines.active_in_turn(tx, workspace_id, message_type, _LINES)
 
 
 def _as_they_are(tx: Transaction, seen: Sequence[Line]) -> list[Line]:

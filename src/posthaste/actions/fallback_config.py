@@ -47,8 +47,8 @@ def no_fallback() -> Refused:
 
 
 def _check_line(tx: Transaction, workspace_id: str, line_id: str | None) -> None:
-    line = lines.by_ids(tx, [line_id or ""]).get(line_id or "")
-    if line is None or line.workspace_id != workspace_id or line.deleted_at is not None:
+    line = lines.find(tx, workspace_id, line_id or "")
+    if line is None:
         raise Refused(f"lineId {line_id} was not found or is not yours", code="FALLBACK_LINE_INVALID")
     if line.message_type != MessageType.SMS:
         raise Refused(f"lineId {line_id} is no SMS line", code="FALLBACK_LINE_INVALID")

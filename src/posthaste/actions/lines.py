@@ -197,8 +197,8 @@ def _or(given: int | None, default: int) -> int:
 
 def own_line(tx: Transaction, workspace_id: str, line_id: str) -> Line:
     """Return a line of a workspace that was not deleted."""
-    line = table.by_ids(tx, [line_id]).get(line_id)
-    if line is None or line.workspace_id != workspace_id or line.deleted_at is not None:
+    line = table.find(tx, workspace_id, line_id)
+    if line is None:
         raise NotFound("Line not found", code="LINE_NOT_FOUND")
     return line
 

@@ -48,8 +48,10 @@ def receive(tx: Transaction, settings: Settings, device_id: str, signals: Sequen
 
 
 def _lock(tx: Transaction, access: Access, signals: Sequence[Signal]) -> None:
-    """Lock at once every device whose messages these reports may let go: one after the other, in another order than others do,
-    would end in deadlocks. A single receipt locks what it needs by itself."""
+    """Lock at once every device whose messages these reports may let go.
+
+    One after the other, in another order than others do, would end in deadlocks. A single receipt locks what it needs by itself.
+    """
     if len(signals) == 1 and not isinstance(signals[0], Inbound):
         return
     ids, people = {access.device_id}, set[tuple[str, str]]()

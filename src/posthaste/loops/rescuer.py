@@ -67,9 +67,9 @@ class Rescuer:
         channel = self._channels[one.access.channel]
         asked_at = await self._store.read(_now)
         if not channel.kind.promises.can_find:
-            return Sighting(one.attempt, CannotTell("the provider cannot be asked"), False, asked_at)
+            return Sighting(one.attempt, CannotTell("the provider cannot be asked"), can_find=False, asked_at=asked_at)
         finding = await channel.find(self._reach(one.access), _trace(one))
-        return Sighting(one.attempt, finding, True, asked_at)
+        return Sighting(one.attempt, finding, can_find=True, asked_at=asked_at)
 
 
 def _now(tx: Transaction) -> int:

@@ -28,6 +28,12 @@ def by_ids(tx: Transaction, ids: Collection[str]) -> dict[str, Line]:
     return {row[0]: _line(row) for row in rows}
 
 
+def find(tx: Transaction, workspace_id: str, line_id: str) -> Line | None:
+    """Return a line of a workspace that was not deleted."""
+    line = by_ids(tx, [line_id]).get(line_id)
+    return None if line is None or line.workspace_id != workspace_id or line.deleted_at is not None else line
+
+
 def of_devices(tx: Transaction, device_ids: Collection[str]) -> list[Line]:
     rows = tx.rows(f"SELECT {_COLUMNS} FROM lines WHERE device_id IN EACH(:ids) ORDER BY id", {"ids": list(device_ids)})
     return [_line(row) for row in rows]
@@ -63,7 +69,7 @@ def by_turn(tx: Transaction, workspace_id: str, message_type: str, limit: int) -
 
 
 def active_in_turn(tx: Transaction, workspace_id: str, message_type: str, limit: int) -> list[Line]:
-    """Return active lines in order of their turn, healthy or not: for when none is healthy."""
+    """Return active lines in order of their turn, healthy or not."""
     rows = tx.rows(
         f"""
         SELECT {_COLUMNS}
@@ -75,6 +81,11 @@ def active_in_turn(tx: Transaction, workspace_id: str, message_type: str, limit:
         {"workspace_id": workspace_id, "message_type": message_type, "limit": limit},
     )
     return [_line(row) for row in rows]
+
+
+def best_in_turn(tx: Transaction, workspace_id: str, message_type: str, limit: int) -> list[Line]:
+    """Return healthy, active lines in order of their turn, or where none is healthy the others."""
+    return by_turn(tx, workspace_id, message_type, limit) or active_in_turn(tx, workspace_id, message_type, limit)
 
 
 def save_counts(tx: Transaction, lines: Sequence[Line]) -> None:

@@ -8,8 +8,11 @@ _FRESH_MS = 12 * 3_600_000
 
 
 def first_seen(tx: Transaction, device_id: str, external_id: str) -> bool:
-    """Note a message that came in; False if it was reported before. What is still being reported is not forgotten: a poll asks
-    for what came since the newest, and on a quiet line that stays the same for months."""
+    """Note a message that came in; False if it was reported before.
+
+    What is still being reported is not forgotten: a poll asks for what came since the newest, and on a quiet line that stays the
+    same for months.
+    """
     report = {"device_id": device_id, "external_id": external_id, "now": tx.now}
     is_new = tx.run(
         """
