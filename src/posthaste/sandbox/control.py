@@ -14,7 +14,7 @@ from starlette.routing import Route
 
 from posthaste.sandbox import control_phones, mail_servers
 from posthaste.sandbox.android import Android
-from posthaste.sandbox.control_call import BadInputError, Endpoint, answer, own, read_body
+from posthaste.sandbox.control_call import BadInputError, Endpoint, answer, own, read_body, url_here
 from posthaste.sandbox.entries import (
     AndroidKept,
     AndroidTurned,
@@ -92,28 +92,21 @@ async def keep_device(world: World, request: Request) -> Response:
 
 
 async def keep_mac(world: World, request: Request) -> Response:
-    asked = await read_body(request, NewMac)
-    kept = _mac_from(world, asked)
-    known = world.macs.get(kept.id)
-    if known is None or msgspec.structs.replace(known.settings, at=kept.at) != kept:
-        world.record(kept)
-    return answer(mac_json(request, world.macs[kept.id]), 201 if known is None else 200)
+    kept = _mac_from(world, await read_body(request, NewMac))
+    status = _keep(world, kept, world.macs.get(kept.id))
+    return answer(mac_json(request, world.macs[kept.id]), status)
 
 
 async def keep_android(world: World, request: Request) -> Response:
     kept = _android_from(world, await read_body(request, NewAndroid))
-    known = world.androids.get(kept.id)
-    if known is None or msgspec.structs.replace(known.settings, at=kept.at) != kept:
-        world.record(kept)
-    return answer(android_json(request, world.androids[kept.id]), 201 if known is None else 200)
+    status = _keep(world, kept, world.androids.get(kept.id))
+    return answer(android_json(request, world.androids[kept.id]), status)
 
 
 async def keep_sendblue(world: World, request: Request) -> Response:
     kept = _sendblue_from(world, await read_body(request, NewSendblue))
-    known = world.sendblues.get(kept.id)
-    if known is None or msgspec.structs.replace(known.settings, at=kept.at) != kept:
-        world.record(kept)
-    return answer(sendblue_json(request, world.sendblues[kept.id]), 201 if known is None else 200)
+    status = _keep(world, kept, world.sendblues.get(kept.id))
+    return answer(sendblue_json(request, world.sendblues[kept.id]), status)
 
 
 async def keep_mailbox(world: World, request: Request) -> Response:
@@ -154,7 +147,7 @@ def mac_json(request: Request, mac: Mac) -> Json:
     return {
         "kind": "mac",
         "id": settings.id,
-        "url": f"{str(request.base_url).rstrip('/')}/macs/{settings.id}",
+        "url": url_here(request, f"/macs/{settings.id}"),
         "phone": settings.phone,
         "password": settings.password,
         "privateApi": settings.private_api,
@@ -168,7 +161,7 @@ def android_json(request: Request, android: Android) -> Json:
     return {
         "kind": "android",
         "id": settings.id,
-        "url": f"{str(request.base_url).rstrip('/')}/androids/{settings.id}",
+        "url": url_here(request, f"/androids/{settings.id}"),
         "phone": settings.phone,
         "username": settings.username,
         "password": settings.password,
@@ -183,12 +176,19 @@ def sendblue_json(request: Request, account: Sendblue) -> Json:
     return {
         "kind": "sendblue",
         "id": settings.id,
-        "url": f"{str(request.base_url).rstrip('/')}/sendblues/{settings.id}",
+        "url": url_here(request, f"/sendblues/{settings.id}"),
         "phone": settings.phone,
         "apiKeyId": settings.api_key_id,
         "apiSecretKey": settings.api_secret_key,
         "state": "up" if account.is_up else "down",
     }
+
+
+def _keep(world: World, kept: MacKept | AndroidKept | SendblueKept, known: Mac | Android | Sendblue | None) -> int:
+    """Record settings that are not a device's already, and return the status to answer with."""
+    if known is None or msgspec.structs.replace(known.settings, at=kept.at) != kept:
+        world.record(kept)
+    return 201 if known is None else 200
 
 
 def _device_id(world: World, given: str | None, others: Mapping[str, object]) -> str:

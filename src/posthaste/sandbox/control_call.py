@@ -45,6 +45,11 @@ def answer(body: object, status: int = 200) -> Response:
     return Response(msgspec.json.encode(body), status, media_type="application/json")
 
 
+def url_here(request: Request, path: str) -> str:
+    """Return an address of the sandbox as whoever asks reaches it."""
+    return f"{str(request.base_url).rstrip('/')}{path}"
+
+
 def instant_asked(request: Request, name: str) -> int | None:
     """Return a time of the query, which is milliseconds or ISO 8601; None if there is none."""
     text = request.query_params.get(name)

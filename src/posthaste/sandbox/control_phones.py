@@ -1,6 +1,7 @@
 """The part of the sandbox's own API that is about people: what their phones received, and what they do on them.
 
-A person may write, with files, to any device; to react, to be seen typing and to read takes a Mac.
+A person may write to any device, and with files to all but an Android phone; to react and to read takes a Mac, to be seen
+typing a Mac or a Sendblue account.
 """
 
 import base64
@@ -13,7 +14,7 @@ from starlette.routing import Route
 
 from posthaste.sandbox import android_sending, mail_sending, people, sendblue_sending, sending
 from posthaste.sandbox.android import Android
-from posthaste.sandbox.control_call import BadInputError, answer, instant_asked, own, read_body
+from posthaste.sandbox.control_call import BadInputError, answer, instant_asked, own, read_body, url_here
 from posthaste.sandbox.entries import Attached, Received
 from posthaste.sandbox.files import FILE_BYTES_MAX
 from posthaste.sandbox.instants import iso
@@ -157,7 +158,7 @@ def _write_to_sendblue(world: World, request: Request, account: Sendblue, sender
         raise BadInputError("Sendblue brings one file a message")
     files = [world.keep_file(file.name, _content(file)) for file in asked.attachments]
     media = files[0] if files else None
-    url = f"{str(request.base_url).rstrip('/')}/files/{media.sha256}?type={media.media_type}" if media else None
+    url = url_here(request, f"/files/{media.sha256}?type={media.media_type}") if media else None
     row = sendblue_sending.person_writes(world, account, sender, asked.text, media, url)
     written = {"guid": row.handle, "from": sender, "to": account.phone, "text": row.content}
     return answer(written | _files_json(files) | {"sentAt": iso(row.created_at)}, 201)
