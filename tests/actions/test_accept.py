@@ -193,6 +193,16 @@ def test_people_are_not_kept_on_their_line_if_that_is_not_wanted() -> None:
         assert house.view(house.send(text="b")).line.id == second.id
 
 
+def test_lines_that_need_not_stick_go_by_turn_also_beside_a_conversation_that_has_lost_its_line() -> None:
+    with a_house(sticky_lines=False) as house:
+        lost, *others = (house.add_line() for _ in range(3))
+        house.send(1)
+        house.change(lost, is_active=False)
+        made = messages_of(house.accept(a_sending(1, text="Again"), a_sending(2), a_sending(2, text="And more")))
+        second, third = (one.id for one in others)
+        assert [house.view(one).message.line_id for one in made] == [second, third, second]
+
+
 def test_a_person_whose_line_was_closed_moves_to_another_for_good(any_house: House) -> None:
     first, second, third = (any_house.add_line() for _ in range(3))
     assert any_house.view(any_house.send(text="a")).line.id == first.id

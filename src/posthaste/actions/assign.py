@@ -79,7 +79,7 @@ def assign_lines(tx: Transaction, settings: Settings, workspace_id: str, drafts:
     begun: dict[str, Draft] = {}
     for draft in drafts:
         _assign(tx, settings, draft, talks, usable, turns, begun)
-    return talks | _remember(tx, workspace_id, drafts, talks, usable, begun) if begun else talks
+    return talks | _remember(tx, settings, workspace_id, drafts, talks, usable, begun) if begun else talks
 
 
 def _usable_lines(tx: Transaction, workspace_id: str, drafts: list[Draft], talks: Iterable[Conversation]) -> dict[str, Line]:
@@ -160,15 +160,14 @@ def lane_of(talk: Conversation | None) -> Lane:
 
 def _remember(
     tx: Transaction,
+    settings: Settings,
     workspace_id: str,
     drafts: list[Draft],
     talks: dict[str, Conversation],
     usable: dict[str, Line],
     begun: dict[str, Draft],
 ) -> dict[str, Conversation]:
-    """Begin conversations, and return those that were there; where somebody else has begun one meanwhile, its line is the
-    sticky one.
-    """
+    """Begin conversations, and return those that were there; one that somebody else has begun meanwhile has its line."""
     ours = conversations.begin(tx, workspace_id, [_first(one, begun[one]) for one in sorted(begun.keys() - talks.keys())])
     for address in ours:
         begun[address].begins = True
@@ -178,19 +177,22 @@ def _remember(
     if unplaced:
         conversations.move(tx, workspace_id, unplaced)
     now_held = conversations.by_addresses(tx, workspace_id, begun)
-    others = {t.line_id for t in now_held.values() if t.line_id and t.line_id not in usable}
-    usable.update({line.id: line for line in table.by_ids(tx, others).values() if line.is_active} if others else {})
-    for draft in standing(drafts):
-        talk = now_held.get(draft.addresses[0])
-        if talk is None or draft.why not in (Why.TURN, Why.NO_ROOM) or talk.line_id is None or draft.line is None:
-            continue
-        if (
-            talk.line_id != draft.line.id
-            and talk.line_id in usable
-            and usable[talk.line_id].message_type == draft.line.message_type
-        ):
-            draft.line, draft.why = usable[talk.line_id], Why.STICKY
+    if settings.sticky_lines:
+        _follow(tx, standing(drafts), now_held, usable)
     return {address: talk for address, talk in now_held.items() if address not in ours}
+
+
+def _follow(tx: Transaction, drafts: list[Draft], talks: Mapping[str, Conversation], usable: dict[str, Line]) -> None:
+    """Have drafts go by the line with which somebody else has begun their conversation meanwhile."""
+    others = {t.line_id for t in talks.values() if t.line_id and t.line_id not in usable}
+    usable.update({line.id: line for line in table.by_ids(tx, others).values() if line.is_active} if others else {})
+    for draft in drafts:
+        talk = talks.get(draft.addresses[0])
+        theirs = usable.get(talk.line_id) if talk and talk.line_id else None
+        if theirs is None or draft.line is None or draft.why not in (Why.TURN, Why.NO_ROOM):
+            continue
+        if theirs.id != draft.line.id and theirs.message_type == draft.line.message_type:
+            draft.line, draft.why = theirs, Why.STICKY
 
 
 def _first(address: str, draft: Draft) -> First:
