@@ -2,7 +2,8 @@
 
 A channel talks to the network and translates; it never reads the database, never retries, and never decides what an
 answer means for a message. Each has a folder beside this file, and in it a `channel.py` of the same five parts in the same
-order: promises, sending, finding, checking, listening.
+order: promises, sending, finding, checking, listening. What several do in the same way has a file beside this one: one exchange
+(`http`), reading and scrubbing what comes back, whose turn it is to be asked about, since when a device is heard.
 
 Two calls matter most. `prepare` may ask the provider anything harmless (which chat is this?) before the hand-over is
 written down. `send` makes exactly one request that can send, and must be called right after the hand-over is written

@@ -20,6 +20,7 @@ from posthaste.channels.bluebubbles.form import Form, form_with
 from posthaste.channels.bluebubbles.wire import Row
 from posthaste.channels.http import NO_HEADERS, Answer, Limits, NeverLeft, NoAnswer, exchange
 from posthaste.channels.reading import not_understood, read, understood
+from posthaste.channels.scrubbing import scrubbed
 
 _PAGE_ROWS = 1_000
 # Fewer than a page, because a row counts once for each of its chats and attachments; the last is small enough for all.
@@ -28,7 +29,6 @@ _STRIDES = (500, 50, 5)
 _NEWEST_ROWS = 20
 # An upload or a download of the largest attachment over a slow line; the server itself allows half an hour.
 _FILE_MS = 300_000
-_DETAIL_CHARS = 200
 _SERVER = "the server"
 # Room for a refusal in words where even a small file would be too large.
 _COMPLAINT_BYTES = 4_096
@@ -183,12 +183,10 @@ def password_of(device: Connection) -> str:
     return device.secrets.get("password", "")
 
 
-def scrubbed(text: str, device: Connection) -> str:
-    """Blot the password out of what the server said, should it ever repeat our URL, and keep it short."""
+def secrets_of(device: Connection) -> Sequence[str]:
+    """Return the password in every spelling in which a server might repeat our URL."""
     password = password_of(device)
-    for secret in (password, quote(password, safe=""), quote_plus(password)):
-        text = text.replace(secret, "…") if secret else text
-    return text[:_DETAIL_CHARS]
+    return password, quote(password, safe=""), quote_plus(password)
 
 
 def where(statement: str, **args: object) -> Mapping[str, object]:
@@ -203,7 +201,7 @@ def _content(request: Request) -> tuple[bytes | None, Mapping[str, str]]:
 
 def _complaint(device: Connection, answer: Answer) -> Unreachable:
     envelope = read(answer.body, wire.Envelope)
-    words = scrubbed(meaning.complaint(answer.status, envelope), device)
+    words = scrubbed(meaning.complaint(answer.status, envelope), secrets_of(device))
     if answer.status == 413 or (envelope and answer.status == 400):
         return Unwanted(words)
     return Missing(words) if envelope and answer.status == 404 else Unreachable(words)

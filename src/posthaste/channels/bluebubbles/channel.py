@@ -25,10 +25,11 @@ from posthaste.channels.base import (
     Unreachable,
 )
 from posthaste.channels.bluebubbles import meaning, wire
-from posthaste.channels.bluebubbles.asking import Asking, Crowded, Request, Unwanted, scrubbed
+from posthaste.channels.bluebubbles.asking import Asking, Crowded, Request, Unwanted, secrets_of
 from posthaste.channels.bluebubbles.form import Unreadable, form_with, name_of
 from posthaste.channels.http import CROWDED_RETRY_MS, Answer, Limits, NeverLeft, NoAnswer, unanswered
 from posthaste.channels.ours import is_ours
+from posthaste.channels.scrubbing import scrubbed_outcome
 from posthaste.channels.since import MET_AT, met_at, time_kept
 from posthaste.core.channels import Field, Form, Kind, Pace, Promises
 from posthaste.core.hooks import Heard, HookCall
@@ -145,7 +146,7 @@ class BlueBubbles:
         if not isinstance(outcome, Accepted):
             # Whatever went wrong may be that the chat is gone, which the server does not always say.
             self._chats.pop((device.device_id, order.address), None)
-        return _without_secret(outcome, device)
+        return scrubbed_outcome(outcome, secrets_of(device))
 
     async def _target(self, device: Connection, address: str) -> Target:
         known = self._chats.get((device.device_id, address))
@@ -351,7 +352,3 @@ def _state(server: wire.Server) -> str:
     if server.private_api:
         return f"{mac}, {by_script}; the Private API is on but its helper is not connected"
     return f"{mac}, {by_script}"
-
-
-def _without_secret(outcome: Outcome, device: Connection) -> Outcome:
-    return outcome if isinstance(outcome, Accepted) else replace(outcome, detail=scrubbed(outcome.detail, device))

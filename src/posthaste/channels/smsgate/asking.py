@@ -17,13 +17,13 @@ import msgspec
 from posthaste.channels.base import Connection, Unreachable
 from posthaste.channels.http import Answer, Limits, NeverLeft, NoAnswer, exchange
 from posthaste.channels.reading import read, understood
+from posthaste.channels.scrubbing import scrubbed
 from posthaste.channels.smsgate import meaning, wire
 from posthaste.core.schedule import render_instant
 
 _PAGE_ROWS = 500
 # Ten thousand texts between two polls are more than a SIM receives in weeks.
 _PAGES = 20
-_DETAIL_CHARS = 200
 
 T = TypeVar("T")
 
@@ -86,7 +86,7 @@ class Asking:
             case Answer() as answer if answer.status < 300:
                 return answer
             case Answer() as answer:
-                raise _fault(answer)(scrubbed(meaning.put_into_words(answer), device))
+                raise _fault(answer)(scrubbed(meaning.put_into_words(answer), secrets_of(device)))
 
     async def exchange(self, device: Connection, request: Request, limits: Limits) -> Answer | NeverLeft | NoAnswer:
         return await exchange(
@@ -106,11 +106,9 @@ def of_device(device: Connection) -> Mapping[str, str]:
     return {"deviceId": device_id} if device_id else {}
 
 
-def scrubbed(text: str, device: Connection) -> str:
-    """Blot the password out of what the server said, should it ever repeat it, and keep it short."""
-    for secret in (_password(device), _credentials(device)):
-        text = text.replace(secret, "…") if secret else text
-    return text[:_DETAIL_CHARS]
+def secrets_of(device: Connection) -> Sequence[str]:
+    """Return the password, and what travels in its place."""
+    return _password(device), _credentials(device)
 
 
 def _fault(answer: Answer) -> type[Unreachable]:

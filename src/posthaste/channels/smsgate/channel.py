@@ -22,16 +22,16 @@ from posthaste.channels.base import Availability, Connection, Health, News, Orde
 from posthaste.channels.http import Answer, Limits, unanswered
 from posthaste.channels.ours import is_ours
 from posthaste.channels.reading import read
+from posthaste.channels.scrubbing import scrubbed_outcome
 from posthaste.channels.since import MET_AT, met_at, reached, time_kept
 from posthaste.channels.smsgate import meaning, wire
-from posthaste.channels.smsgate.asking import Asking, Missing, NotTaken, Request, of_device, scrubbed
+from posthaste.channels.smsgate.asking import Asking, Missing, NotTaken, Request, of_device, secrets_of
 from posthaste.channels.turns import Turns
 from posthaste.core.channels import Field, Form, Kind, Pace, Promises
 from posthaste.core.hooks import Heard, HookCall
 from posthaste.core.messages import MessageType
 from posthaste.core.outcomes import (
     Absent,
-    Accepted,
     CannotTell,
     Deferred,
     Finding,
@@ -113,7 +113,9 @@ class SmsGate:
         if order.files:
             return Rejected(Refusal.BAD_CONTENT, "SMS Gate sends no attachments")
         result = await self._asking.exchange(device, _sending(device, order), self._sends)
-        return _without_secret(meaning.classify(result, order.key), device) if isinstance(result, Answer) else unanswered(result)
+        if not isinstance(result, Answer):
+            return unanswered(result)
+        return scrubbed_outcome(meaning.classify(result, order.key), secrets_of(device))
 
     # Finding
 
@@ -272,7 +274,3 @@ def _sim(device: Connection) -> int | None:
 
 def _region(device: Connection) -> str:
     return device.config.get("region") or "US"
-
-
-def _without_secret(outcome: Outcome, device: Connection) -> Outcome:
-    return outcome if isinstance(outcome, Accepted) else replace(outcome, detail=scrubbed(outcome.detail, device))
