@@ -3,7 +3,6 @@
 import asyncio
 import sqlite3
 import threading
-from collections.abc import Callable
 
 import psycopg
 import pytest
@@ -132,23 +131,6 @@ def test_one_commit_may_wake_very_many(open_it: Open) -> None:
             store.on_wake("message:*", woken.append)
             await store.write(wake)
             assert woken == [f"message:{n}" for n in range(3_000)]
-
-    asyncio.run(main())
-
-
-def test_calls_after_a_commit_follow_it_on_the_loops_thread(open_it: Open) -> None:
-    called: list[tuple[int, int]] = []
-
-    def add_and_call(tx: Transaction, id: int) -> None:
-        tx.after_commit(lambda: called.append((id, threading.get_ident())))
-        add(tx, id)
-
-    async def main() -> None:
-        async with open_it() as store:
-            await store.write(add_and_call, 1)
-            with pytest.raises(DATABASE_ERRORS):
-                await store.write(add_and_call, 1)
-            assert called == [(1, threading.get_ident())]
 
     asyncio.run(main())
 
@@ -302,10 +284,9 @@ def test_a_closed_store_refuses(open_it: Open) -> None:
 def test_cancelled_callers_leave_nothing_behind(open_threaded: Open) -> None:
     began, go_on = threading.Event(), threading.Event()
     complaints: list[object] = []
-    committed: list[Callable[[], None]] = []
 
     def add_slowly(tx: Transaction) -> int:
-        tx.after_commit(committed[0])
+        tx.wake("kept")
         began.set()
         assert go_on.wait(PATIENCE_S)
         return add(tx, 1)
@@ -313,8 +294,8 @@ def test_cancelled_callers_leave_nothing_behind(open_threaded: Open) -> None:
     async def main() -> None:
         asyncio.get_running_loop().set_exception_handler(lambda _loop, context: complaints.append(context))
         is_committed = asyncio.Event()
-        committed.append(is_committed.set)
         async with open_threaded() as store:
+            store.on_wake("kept", lambda _topic: is_committed.set())
             running = asyncio.ensure_future(store.write(add_slowly))
             assert await asyncio.to_thread(began.wait, PATIENCE_S)
             waiting = [asyncio.ensure_future(store.write(add, id)) for id in range(2, 40)]

@@ -13,7 +13,6 @@ from typing import Concatenate, ParamSpec, TypeVar
 from posthaste.clock import Clock
 from posthaste.ids import Ids
 from posthaste.store.errors import StoreClosed
-from posthaste.store.jobs import run_calls
 from posthaste.store.migrating import fresh_image
 from posthaste.store.sqlite_transaction import SqliteTransaction, connect_memory
 from posthaste.store.transaction import Transaction
@@ -67,7 +66,6 @@ class InlineStore:
             self._roll_back()
         self._hooks.after_commit()
         self._wakes.dispatch(transaction.topics)
-        run_calls(transaction.calls, _raise)
         return result
 
     async def read(self, action: Callable[Concatenate[Transaction, P], T], /, *args: P.args, **kwargs: P.kwargs) -> T:
@@ -81,7 +79,6 @@ class InlineStore:
         # Not `PRAGMA query_only`: setting it has SQLite compile every statement anew, which is most of what a read costs.
         if self._connection.total_changes != changes:
             raise sqlite3.OperationalError("a reading action may not write: this is a read-only transaction")
-        run_calls(transaction.calls, _raise)
         return result
 
     def on_wake(self, topic: str, call: Callable[[str], None]) -> Callable[[], None]:

@@ -14,10 +14,9 @@ from posthaste.store.wakes import Wakes
 
 
 class Open(Transaction, Protocol):
-    """A transaction as its store sees it: with what is to happen after the commit."""
+    """A transaction as its store sees it: with whom it wakes after the commit."""
 
     topics: dict[str, None]
-    calls: list[Callable[[], None]]
 
 
 class Job:
@@ -56,10 +55,6 @@ class Job:
     def topics(self) -> Iterable[str]:
         return self._transaction.topics if self._transaction else ()
 
-    @property
-    def calls(self) -> Iterable[Callable[[], None]]:
-        return self._transaction.calls if self._transaction else ()
-
     def resume(self) -> None:
         """Hand the result or the error to the caller, if it still waits. Only on the loop's thread."""
         if self._future.done():
@@ -74,23 +69,13 @@ class Job:
                 self._future.set_exception(error)
 
 
-def deliver(jobs: Iterable[Job], wakes: Wakes, on_error: Callable[[Exception], None]) -> None:
-    """Resume the callers of finished jobs, then do what was to follow the commits. Only on the loop's thread."""
+def deliver(jobs: Iterable[Job], wakes: Wakes) -> None:
+    """Resume the callers of finished jobs, then wake whom their commits concern. Only on the loop's thread."""
     topics: dict[str, None] = {}
     for job in jobs:
         job.resume()
         topics.update(dict.fromkeys(job.topics))
-        run_calls(job.calls, on_error)
     wakes.dispatch(topics)
-
-
-def run_calls(calls: Iterable[Callable[[], None]], on_error: Callable[[Exception], None]) -> None:
-    """Run what was to follow a commit; one that fails does not take the others with it."""
-    for call in calls:
-        try:
-            call()
-        except Exception as error:
-            on_error(error)
 
 
 def report_to(loop: asyncio.AbstractEventLoop) -> Callable[[Exception], None]:

@@ -98,7 +98,7 @@ class Lane:
     def _deliver(self, jobs: Sequence[Job]) -> None:
         for _ in jobs:
             self._room.release()
-        deliver(jobs, self._wakes, self._report)
+        deliver(jobs, self._wakes)
 
 
 def _run(runner: Runner, jobs: Sequence[Job]) -> int:

@@ -1,6 +1,6 @@
 """One open transaction on PostgreSQL; who begins and commits is the runner's business."""
 
-from collections.abc import Callable, Iterable
+from collections.abc import Iterable
 from typing import Any
 
 import psycopg
@@ -17,14 +17,13 @@ _NOTHING: Params = {}
 class PostgresTransaction:
     """One action's transaction."""
 
-    __slots__ = ("_cursor", "_ids", "_now", "calls", "topics")
+    __slots__ = ("_cursor", "_ids", "_now", "topics")
 
     def __init__(self, cursor: psycopg.Cursor[Row], ids: Ids, now: int) -> None:
         self._cursor = cursor
         self._ids = ids
         self._now = now
         self.topics: dict[str, None] = {}
-        self.calls: list[Callable[[], None]] = []
 
     @property
     def now(self) -> int:
@@ -59,9 +58,6 @@ class PostgresTransaction:
 
     def wake(self, topic: str) -> None:
         self.topics[topic] = None
-
-    def after_commit(self, call: Callable[[], None]) -> None:
-        self.calls.append(call)
 
     def _execute(self, sql: str, params: Params) -> psycopg.Cursor[Any]:
         statement = for_postgres(sql)

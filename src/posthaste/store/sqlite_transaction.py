@@ -5,7 +5,7 @@ the stores' business.
 """
 
 import sqlite3
-from collections.abc import Callable, Iterable
+from collections.abc import Iterable
 from contextlib import suppress
 from pathlib import Path
 from typing import Any, cast
@@ -28,14 +28,13 @@ _LEAST_VERSION = (3, 35, 0)
 class SqliteTransaction:
     """One action's part of an open transaction."""
 
-    __slots__ = ("_connection", "_ids", "_now", "calls", "topics")
+    __slots__ = ("_connection", "_ids", "_now", "topics")
 
     def __init__(self, connection: sqlite3.Connection, ids: Ids, now: int) -> None:
         self._connection = connection
         self._ids = ids
         self._now = now
         self.topics: dict[str, None] = {}
-        self.calls: list[Callable[[], None]] = []
 
     @property
     def now(self) -> int:
@@ -83,9 +82,6 @@ class SqliteTransaction:
 
     def wake(self, topic: str) -> None:
         self.topics[topic] = None
-
-    def after_commit(self, call: Callable[[], None]) -> None:
-        self.calls.append(call)
 
     def _execute(self, sql: str, params: Params) -> sqlite3.Cursor:
         self._check_open()

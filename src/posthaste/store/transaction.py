@@ -5,7 +5,7 @@ all of its rows share. SQL is written once for both databases: named parameters 
 and what stands in `/*pg … */` is a comment to SQLite and text to PostgreSQL (row locks live there).
 """
 
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Iterable, Mapping
 from typing import Any, Protocol
 
 Row = tuple[Any, ...]
@@ -49,9 +49,5 @@ class Transaction(Protocol):
         ...
 
     def wake(self, topic: str) -> None:
-        """Announce `topic` to every process once this transaction has committed; see `store.base.Store.wakes`."""
-        ...
-
-    def after_commit(self, call: Callable[[], None]) -> None:
-        """Have `call` run on the event loop's thread once this transaction has committed."""
+        """Announce `topic` to every process once this transaction has committed; see `store.base.Store.on_wake`."""
         ...
