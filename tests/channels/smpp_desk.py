@@ -86,9 +86,11 @@ def device_at(port: int, **config: str) -> Connection:
 
 
 @asynccontextmanager
-async def desk_at(centre: Centre, *, pauses: Pauses = QUICK, answer_ms: int = 60_000, **config: str) -> AsyncIterator[Desk]:
+async def desk_at(
+    centre: Centre, *, inbox: Stored | None = None, pauses: Pauses = QUICK, answer_ms: int = 60_000, **config: str
+) -> AsyncIterator[Desk]:
     """Make a channel that is bound to a centre."""
-    inbox = Stored()
+    inbox = inbox or Stored()
     channel = Smpp(inbox, lambda: NOW_MS, pauses=pauses, part_pause_ms=5, answer_timeout_ms=answer_ms)
     desk = Desk(channel, device_at(centre.port, **config), inbox)
     try:

@@ -3,7 +3,7 @@
 import asyncio
 from dataclasses import replace
 
-from smpp_centres import Handing, node_centre
+from smpp_centres import node_centre
 from smpp_desk import QUICK, desk_at, device_at
 
 from posthaste.core.outcomes import Accepted
@@ -60,16 +60,6 @@ def test_a_session_that_nobody_uses_is_let_go_and_made_again_when_needed() -> No
             return outcome
 
     assert isinstance(asyncio.run(main()), Accepted)
-
-
-def test_what_came_of_a_long_reply_is_given_out_when_nobody_uses_the_session() -> None:
-    async def main() -> list[str]:
-        pauses = replace(QUICK, unused_ms=200)
-        async with node_centre() as centre, desk_at(centre, pauses=pauses) as desk:
-            await centre.hand(Handing(b"\x05\x00\x03\x2a\x02\x01One. ", esm_class=0x40))
-            return [getattr(one, "text", "") for one in await desk.inbox.has(1)]
-
-    assert asyncio.run(main()) == ["One. …"]
 
 
 def test_closing_says_good_bye() -> None:

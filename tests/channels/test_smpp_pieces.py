@@ -1,4 +1,4 @@
-"""The parts of the SMPP channel that need no network: alphabets and cuts, ids, long texts that stay open, broken PDUs."""
+"""The parts of the SMPP channel that need no network: alphabets and cuts, ids, parts of long texts, repeats, broken PDUs."""
 
 import asyncio
 
@@ -6,11 +6,11 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from smpp34 import DeliverSm, Tlv
-from smpp_desk import NOW_MS, Stored
+from smpp_desk import LINE, NOW_MS, PERSON, Stored
 
-from posthaste.channels.smpp import inbound, wire
+from posthaste.channels.smpp import wire
 from posthaste.channels.smpp.ids import DECIMAL, HEXADECIMAL, Receipts
-from posthaste.channels.smpp.inbound import LongTexts, Repeats
+from posthaste.channels.smpp.inbound import Repeats
 from posthaste.channels.smpp.meaning import Report, address_of, source_of
 from posthaste.channels.smpp.taking import Taking
 from posthaste.channels.smpp.text import (
@@ -23,12 +23,13 @@ from posthaste.channels.smpp.text import (
     decoded,
     encoded,
     fits_alone,
+    is_sound,
     parts_of,
     unwrapped,
 )
 from posthaste.channels.smpp.wire import Delivery, Party, Pdu
 from posthaste.core.segments import Alphabet, segments_of
-from posthaste.core.signals import Inbound, Receipt
+from posthaste.core.signals import Inbound, InboundPart, Receipt, Signal
 
 TEXTS = st.text(st.characters(codec="utf-8", exclude_characters="\x1b\x00"), max_size=400) | st.text("aé€{漢😀", max_size=400)
 EVERYTHING = st.binary(max_size=120)
@@ -175,106 +176,72 @@ def test_a_receipt_that_nobody_took_is_kept_for_a_poll() -> None:
     assert receipts.of_open(["id-0", "id-1"]) == [Receipt("id-1", NOW_MS)]
 
 
-# Long texts
+# What people write
 
 
-def handed(reference: int, number: int, source: str = "12025550143") -> tuple[Delivery, Place]:
-    return Delivery(Party(source, 1, 1), Party("16285551000", 1, 1), 0x40, 0, b"", {}), Place(reference, 3, number)
+def handed(number: int, total: int = 2, destination: str = "16285551000") -> Pdu:
+    octets = bytes([5, 0, 3, 42, total, number]) + b"One"
+    return Pdu(wire.DELIVER, 0, 1, DeliverSm("12025550143", destination, octets, esm_class=0x40).encode()[16:])
 
 
-def test_a_long_text_is_given_up_after_ten_minutes() -> None:
-    texts = LongTexts()
-    texts.add(*handed(1, 1), "One. ", NOW_MS)
-    texts.add(*handed(1, 3), "Three.", NOW_MS + 300_000)
-    assert texts.given_up(NOW_MS + 600_000) == []
-    (given_up,) = texts.given_up(NOW_MS + 600_001)
-    assert given_up.text == "One. …Three."
+def taken(*pdus: Pdu) -> list[Signal]:
+    async def main() -> list[Signal]:
+        inbox = Stored()
+        assert await Taking(inbox, "device-1", GSM, Receipts(), lambda: NOW_MS).take(pdus) == [wire.OK] * len(pdus)
+        return inbox.signals
+
+    return asyncio.run(main())
 
 
-def test_only_so_many_long_texts_are_open() -> None:
-    texts = LongTexts()
-    for number in range(502):
-        texts.add(*handed(1, 1, str(number)), "One. ", NOW_MS)
-    assert [one.key.source for one in texts.given_up(NOW_MS)] == ["0", "1"]
+def test_a_part_is_told_as_it_comes_and_its_repeat_has_the_same_fingerprint() -> None:
+    first, again, second = taken(handed(1), handed(1), handed(2))
+    assert isinstance(first, InboundPart)
+    assert first == InboundPart(first.fingerprint, PERSON, LINE, "One", NOW_MS, reference=42, total=2, number=1)
+    assert again == first
+    assert isinstance(second, InboundPart)
+    assert second.fingerprint != first.fingerprint
 
 
-def test_what_is_given_up_is_stored_or_stays() -> None:
-    async def main() -> None:
-        inbox, clock = Stored(), [NOW_MS]
-        taking = Taking(inbox, "device-1", GSM, Receipts(), lambda: clock[0])
-        body = DeliverSm("12025550143", "16285551000", b"\x05\x00\x03\x01\x02\x01One", esm_class=0x40).encode()[16:]
-        assert await taking.take([Pdu(wire.DELIVER, 0, 1, body)]) == [0]
-        clock[0] += 600_001
-        inbox.refuses = 1
-        await taking.give_up()
-        assert inbox.signals == []
-        await taking.give_up()
-        await taking.give_up()
-        (given_up,) = inbox.signals
-        assert isinstance(given_up, Inbound)
-        assert given_up.text == "One…"
-
-    asyncio.run(main())
+def test_a_part_that_was_written_to_a_short_code_says_so() -> None:
+    (part,) = taken(handed(1, destination="12345"))
+    assert isinstance(part, InboundPart)
+    assert part.to == "12345"
 
 
-def first_part(source: int) -> Pdu:
-    body = DeliverSm(f"1202555{source:04}", "16285551000", b"\x05\x00\x03\x01\x02\x01One", esm_class=0x40).encode()[16:]
-    return Pdu(wire.DELIVER, 0, 1, body)
+@pytest.mark.parametrize(("number", "total"), [(7, 3), (0, 2), (1, 1), (1, 0)])
+def test_a_place_that_makes_no_sense_is_none(number: int, total: int) -> None:
+    (whole,) = taken(handed(number, total))
+    assert isinstance(whole, Inbound)
+    assert whole.text == "One"
 
 
-def test_what_never_becomes_whole_is_given_out_though_nobody_polls() -> None:
-    async def main() -> None:
-        inbox, clock = Stored(), [NOW_MS]
-        taking = Taking(inbox, "device-1", GSM, Receipts(), lambda: clock[0])
-        await taking.take([first_part(1)])
-        clock[0] += 600_001
-        await taking.take([first_part(2)])
-        assert [(one.address, one.text) for one in inbox.signals if isinstance(one, Inbound)] == [("+12025550001", "One…")]
-
-    asyncio.run(main())
-
-
-def test_while_nothing_can_be_stored_the_centre_keeps_what_is_too_much(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(inbound, "_MOST_TEXTS", 2)
-
-    async def main() -> None:
-        inbox = Stored(refuses=99)
-        taking = Taking(inbox, "device-1", GSM, Receipts(), lambda: NOW_MS)
-        statuses = [await taking.take([first_part(number)]) for number in range(5)]
-        assert statuses == [[wire.OK]] * 3 + [[wire.TRY_AGAIN]] * 2
-        inbox.refuses = 0
-        assert [await taking.take([first_part(number)]) for number in (3, 4)] == [[wire.OK], [wire.OK]]
-        await taking.give_up(everything=True)
-        told = [one.address for one in inbox.signals if isinstance(one, Inbound)]
-        assert sorted(told) == [f"+1202555{number:04}" for number in range(5)]
-
-    asyncio.run(main())
+@pytest.mark.parametrize("place", [Place(0x10000, 2, 1), Place(1, 0x100, 1)])
+def test_numbers_that_are_too_large_make_no_sense(place: Place) -> None:
+    assert not is_sound(place)
 
 
 @pytest.mark.parametrize(("acknowledged_ms", "is_repeat"), [(None, True), (6_000, True), (10, False)])
 def test_a_repeat_is_what_was_never_acknowledged_or_late(acknowledged_ms: int | None, is_repeat: bool) -> None:
     repeats = Repeats()
-    first, was_known = repeats.id_of("text", NOW_MS)
-    assert not was_known
+    first = repeats.id_of("text", NOW_MS)
     if acknowledged_ms is not None:
         repeats.acknowledged("text", NOW_MS + acknowledged_ms)
-    again, is_known = repeats.id_of("text", NOW_MS + 7_000)
-    assert (again == first, is_known) == (is_repeat, is_repeat)
+    assert (repeats.id_of("text", NOW_MS + 7_000) == first) is is_repeat
 
 
 @pytest.mark.parametrize(("ended_ms", "is_repeat"), [(9_000, True), (11_000, False)])
 def test_what_was_acknowledged_long_before_the_session_ended_is_no_repeat(ended_ms: int, is_repeat: bool) -> None:
     repeats = Repeats()
-    first, _ = repeats.id_of("text", NOW_MS)
+    first = repeats.id_of("text", NOW_MS)
     repeats.acknowledged("text", NOW_MS)
     repeats.session_ended(NOW_MS + ended_ms)
-    assert (repeats.id_of("text", NOW_MS + 20_000)[0] == first) is is_repeat
+    assert (repeats.id_of("text", NOW_MS + 20_000) == first) is is_repeat
 
 
 def test_after_an_hour_nothing_is_a_repeat() -> None:
     repeats = Repeats()
-    first, _ = repeats.id_of("text", NOW_MS)
-    assert repeats.id_of("text", NOW_MS + 3_600_001)[0] != first
+    first = repeats.id_of("text", NOW_MS)
+    assert repeats.id_of("text", NOW_MS + 3_600_001) != first
 
 
 def test_gsm_and_its_extension_are_written_as_the_standard_says() -> None:

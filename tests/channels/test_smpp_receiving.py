@@ -1,4 +1,4 @@
-"""What two message centres that we did not write hand over: receipts, replies, long ones, repeats; stored, then taken."""
+"""What two message centres that we did not write hand over: receipts, replies, repeats; stored, then taken."""
 
 import asyncio
 from collections.abc import Awaitable, Callable
@@ -14,7 +14,7 @@ from posthaste.core.signals import Echo, Inbound, Receipt, Signal
 T = TypeVar("T")
 
 every_centre = pytest.mark.parametrize("name", CENTRES)
-RECEIPT_CLASS, WITH_HEADER, WIDE = 0x04, 0x40, 8
+RECEIPT_CLASS, WIDE = 0x04, 8
 TAKEN, TRY_AGAIN = 0x00, 0x64
 LONG = "One. " * 35 + "Two. " * 35 + "Three."
 
@@ -187,70 +187,6 @@ def test_what_a_person_writes_comes_in_as_it_was(name: str, handing: Handing, te
     assert (status, heard(signals)) == (TAKEN, [wrote(text)])
 
 
-def part(number: int, total: int, text: bytes, *, is_wide: bool = False) -> Handing:
-    reference = b"\x06\x08\x04\x01\x02" if is_wide else b"\x05\x00\x03\x2a"
-    return Handing(reference + bytes([total, number]) + text, esm_class=WITH_HEADER)
-
-
-def sar(number: int, total: int, text: bytes) -> Handing:
-    return Handing(text, params={0x020C: b"\x00\x07", 0x020E: bytes([total]), 0x020F: bytes([number])})
-
-
-@every_centre
-@pytest.mark.parametrize(
-    "parts",
-    [
-        [part(1, 3, b"One. "), part(2, 3, b"Two. "), part(3, 3, b"Three.")],
-        [part(3, 3, b"Three."), part(1, 3, b"One. "), part(2, 3, b"Two. ")],
-        [part(1, 3, b"One. ", is_wide=True), part(2, 3, b"Two. ", is_wide=True), part(3, 3, b"Three.", is_wide=True)],
-        [sar(2, 3, b"Two. "), sar(1, 3, b"One. "), sar(3, 3, b"Three.")],
-    ],
-    ids=["in order", "out of order", "a wide reference", "by parameters"],
-)
-def test_a_long_reply_is_one_text(name: str, parts: list[Handing]) -> None:
-    async def story(centre: Centre, desk: Desk) -> tuple[list[int], list[Signal]]:
-        return [await centre.hand(one) for one in parts], list(desk.inbox.signals)
-
-    statuses, signals = at(name, story)
-    assert statuses == [TAKEN] * 3
-    assert heard(signals) == [wrote("One. Two. Three.")]
-
-
-@every_centre
-def test_more_than_nine_parts_stay_in_order(name: str) -> None:
-    async def story(centre: Centre, desk: Desk) -> list[Signal]:
-        for number in range(1, 13):
-            await centre.hand(part(number, 12, b"%d " % number))
-        return list(desk.inbox.signals)
-
-    assert heard(at(name, story)) == [wrote(" ".join(str(number) for number in range(1, 13)) + " ")]
-
-
-@every_centre
-def test_parts_of_two_people_with_one_reference_are_not_mixed(name: str) -> None:
-    async def story(centre: Centre, desk: Desk) -> list[Signal]:
-        await centre.hand(part(1, 2, b"Ana: "))
-        other = part(1, 2, b"Bob: ")
-        await centre.hand(Handing(other.octets, esm_class=WITH_HEADER, source="12025550144"))
-        await centre.hand(part(2, 2, b"yes"))
-        return list(desk.inbox.signals)
-
-    assert heard(at(name, story)) == [wrote("Ana: yes")]
-
-
-@every_centre
-def test_a_long_reply_that_never_becomes_whole_is_given_out_when_we_stop(name: str) -> None:
-    async def main() -> list[Signal]:
-        async with centre_of(name) as centre, desk_at(centre) as desk:
-            await centre.hand(part(1, 3, b"One. "))
-            await centre.hand(part(3, 3, b"Three."))
-            assert desk.inbox.signals == []
-            await desk.channel.close()
-            return desk.inbox.signals
-
-    assert heard(asyncio.run(main())) == [wrote("One. …Three.")]
-
-
 # Stored first
 
 
@@ -263,18 +199,6 @@ def test_what_cannot_be_stored_is_not_acknowledged_and_is_one_text_when_it_comes
     first, second, signals = at(name, story)
     assert (first, second) == (TRY_AGAIN, TAKEN)
     assert heard(signals) == [wrote("STOP")]
-
-
-@every_centre
-def test_the_last_part_of_a_long_reply_can_be_stored_at_the_second_try(name: str) -> None:
-    async def story(centre: Centre, desk: Desk) -> tuple[list[int], list[Signal]]:
-        await centre.hand(part(1, 2, b"One. "))
-        desk.inbox.refuses = 1
-        return [await centre.hand(part(2, 2, b"Two.")) for _ in range(2)], list(desk.inbox.signals)
-
-    statuses, signals = at(name, story)
-    assert statuses == [TRY_AGAIN, TAKEN]
-    assert heard(signals) == [wrote("One. Two.")]
 
 
 @every_centre

@@ -13,6 +13,7 @@ from posthaste.store import (
     availability,
     conversation_lists,
     deleted_lines,
+    inbound_parts,
     message_lists,
     messages,
     reply_lists,
@@ -110,6 +111,8 @@ def test_a_page_is_not_sorted(ask: Callable[[Any], object]) -> None:
     [
         (lambda tx: signals.sweep(tx, 1, 1, 9), "s USING INDEX signals_seen_oldest (device_id=? AND seen_at<?)"),
         (lambda tx: availability.sweep(tx, 1, 9), "availability USING INDEX availability_oldest (checked_at<?)"),
+        (lambda tx: inbound_parts.sweep(tx, 1, 9), "inbound_parts USING INDEX inbound_parts_given (given_at<?)"),
+        (lambda tx: inbound_parts.overdue(tx, 1, 9, 9), "inbound_parts USING INDEX inbound_parts_open"),
     ],
 )
 def test_what_is_swept_is_found_by_an_index(sweep: Callable[[Any], object], index: str) -> None:

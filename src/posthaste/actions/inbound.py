@@ -59,6 +59,15 @@ def _owners(tx: Transaction, workspace_id: str, wanted: Mapping[str, str]) -> di
     raise Unavailable("The lead of this person is being changed by others; try again")
 
 
+def devices_let_go(tx: Transaction, workspace_id: str, address: str, *, may_stop: bool) -> set[str]:
+    """Return the devices that what a person writes may touch: those that wait for them, and of all that an opt-out cancels."""
+    ids = set(waiting.devices_waiting_for(tx, workspace_id, address))
+    if not may_stop:
+        return ids
+    lead_id = leads.owners(tx, workspace_id, [address]).get(address)
+    return ids | (waiting.devices_open_for(tx, workspace_id, lead_id) if lead_id else set())
+
+
 def take_inbound(tx: Transaction, settings: Settings, access: Access, inbound: Inbound, lead: Lead) -> None:
     """Store what a person wrote, once; the caller has locked the devices that it lets go."""
     if not signals.first_seen(tx, access.device_id, inbound.external_id):

@@ -9,17 +9,18 @@ from collections.abc import Sequence
 from typing import assert_never
 
 from posthaste.actions.fallback import stands
-from posthaste.actions.inbound import meet, take_inbound, take_reaction, take_typing
+from posthaste.actions.inbound import devices_let_go, meet, take_inbound, take_reaction, take_typing
+from posthaste.actions.parts import take_part
 from posthaste.actions.record import other_addresses
 from posthaste.actions.settle import Ruling, settle
 from posthaste.core.lifecycle import Status, Step
 from posthaste.core.messages import Message
 from posthaste.core.optout import Wish, wish_of
 from posthaste.core.outcomes import Accepted, Refusal
-from posthaste.core.signals import Echo, Inbound, Reaction, Receipt, Signal, Typing
+from posthaste.core.signals import Echo, Inbound, InboundPart, Reaction, Receipt, Signal, Typing
 from posthaste.core.verdicts import Finish, Verdict, off_channel
 from posthaste.settings import Settings
-from posthaste.store import attempts, devices, leads, waiting
+from posthaste.store import attempts, devices, waiting
 from posthaste.store.attempts import Attempt
 from posthaste.store.devices import Access
 from posthaste.store.transaction import Transaction
@@ -31,7 +32,7 @@ _WITHOUT_A_WORD = frozenset({Refusal.OTHER, Refusal.NOT_ON_CHANNEL})
 def receive(tx: Transaction, settings: Settings, device_id: str, signals: Sequence[Signal], source: str) -> None:
     """Take in the reports of one device; `source` says in words how they came."""
     access = devices.access(tx, [device_id])[device_id]
-    writers = meet(tx, access.workspace_id, {one.address for one in signals if isinstance(one, Inbound)})
+    writers = meet(tx, access.workspace_id, {one.address for one in signals if isinstance(one, Inbound | InboundPart)})
     _lock(tx, access, signals)
     for signal in signals:
         match signal:
@@ -39,6 +40,8 @@ def receive(tx: Transaction, settings: Settings, device_id: str, signals: Sequen
                 _take_report(tx, settings, access, signal, _attempt_of(tx, device_id, signal), source)
             case Inbound():
                 take_inbound(tx, settings, access, signal, writers[signal.address])
+            case InboundPart():
+                take_part(tx, settings, access, signal, writers[signal.address])
             case Reaction():
                 take_reaction(tx, access, signal)
             case Typing():
@@ -52,12 +55,12 @@ def _lock(tx: Transaction, access: Access, signals: Sequence[Signal]) -> None:
 
     One after the other, in another order than others do, would end in deadlocks. A single receipt locks what it needs by itself.
     """
-    if len(signals) == 1 and not isinstance(signals[0], Inbound):
+    if len(signals) == 1 and not isinstance(signals[0], Inbound | InboundPart):
         return
     ids, people = {access.device_id}, set[tuple[str, str]]()
     for signal in signals:
-        if isinstance(signal, Inbound):
-            ids.update(_devices_let_go(tx, access, signal))
+        if isinstance(signal, Inbound | InboundPart):
+            ids.update(devices_let_go(tx, access.workspace_id, signal.address, may_stop=_may_stop(signal)))
         elif isinstance(signal, Receipt | Echo) and (attempt := _attempt_of(tx, access.device_id, signal)):
             people.add((attempt.workspace_id, attempt.address))
     if any(isinstance(signal, Receipt | Echo) and signal.error is not None for signal in signals):
@@ -65,13 +68,9 @@ def _lock(tx: Transaction, access: Access, signals: Sequence[Signal]) -> None:
     devices.lock(tx, ids | waiting.devices_in_doubt_for(tx, people))
 
 
-def _devices_let_go(tx: Transaction, access: Access, inbound: Inbound) -> set[str]:
-    """Return the devices that what a person wrote may touch: those that wait for them, and of all that an opt-out cancels."""
-    ids = set(waiting.devices_waiting_for(tx, access.workspace_id, inbound.address))
-    if wish_of(inbound.text) is not Wish.STOP:
-        return ids
-    lead_id = leads.owners(tx, access.workspace_id, [inbound.address]).get(inbound.address)
-    return ids | (waiting.devices_open_for(tx, access.workspace_id, lead_id) if lead_id else set())
+def _may_stop(signal: Inbound | InboundPart) -> bool:
+    """Tell whether a text opts out; of a part nobody knows what it makes whole."""
+    return isinstance(signal, InboundPart) or wish_of(signal.text) is Wish.STOP
 
 
 def _attempt_of(tx: Transaction, device_id: str, signal: Receipt | Echo) -> Attempt | None:

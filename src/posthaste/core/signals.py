@@ -64,6 +64,23 @@ class Inbound:
 
 
 @dataclass(frozen=True, slots=True)
+class InboundPart:
+    """A part of a long text that a person wrote: `number` of `total`, in the text that the sender calls `reference`.
+
+    `fingerprint` is the same when the part comes again; `to` is what they wrote to, a line's address or a short code.
+    """
+
+    fingerprint: str
+    address: str
+    to: str
+    text: str
+    at: int
+    reference: int
+    total: int
+    number: int
+
+
+@dataclass(frozen=True, slots=True)
 class Reaction:
     """A person reacted to a message (a tapback); `target` is the provider's id of that message.
 
@@ -87,4 +104,4 @@ class Typing:
     is_typing: bool
 
 
-Signal = Receipt | Echo | Inbound | Reaction | Typing
+Signal = Receipt | Echo | Inbound | InboundPart | Reaction | Typing

@@ -1,4 +1,4 @@
-"""Keep house, every minute: end what has waited too long, and forget what has served its time."""
+"""Keep house, every minute: end or give out what has waited too long, and forget what has served its time."""
 
 import asyncio
 from collections.abc import Callable
@@ -7,6 +7,7 @@ from typing import Concatenate, ParamSpec
 from posthaste.actions.delete_line import clear_deleted_lines
 from posthaste.actions.expire import expire
 from posthaste.actions.files import sweep_files
+from posthaste.actions.parts import give_out_incomplete
 from posthaste.actions.sweep import sweep
 from posthaste.settings import Settings
 from posthaste.store.base import Store
@@ -29,6 +30,7 @@ class Janitor:
         while True:
             await self._exhaust(expire)
             await self._exhaust(clear_deleted_lines)
+            await self._exhaust(give_out_incomplete, self._settings)
             await self._exhaust(sweep, self._settings)
             await self._exhaust(sweep_files, self._settings)
             self._tidy()

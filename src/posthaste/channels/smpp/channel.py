@@ -234,7 +234,6 @@ class Smpp:
         desk = self._desks.get(device.device_id)
         if desk is None:
             return News((), cursor, is_complete=True)
-        await desk.taking.give_up()
         return News(desk.receipts.of_open(open_ids), cursor, is_complete=True)
 
     def hear(self, device: Connection, call: HookCall) -> Heard | None:
@@ -276,7 +275,7 @@ class Smpp:
         return desk
 
     def _drop(self, device_id: str, desk: Desk) -> None:
-        """Give out what came in, as far as it came, once nobody uses the link any more."""
+        """Let go of a desk once nobody uses its link any more."""
         if self._desks.get(device_id) is desk:
             self.forget(device_id)
 

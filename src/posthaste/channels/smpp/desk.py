@@ -48,4 +48,3 @@ class Desk:
         if self._sends:
             await asyncio.wait(self._sends, timeout=patience_ms / 1000)
         await self.link.close()
-        await self.taking.give_up(everything=True)

@@ -1,7 +1,8 @@
 """Take in what a message centre hands over: receipts, and what people write.
 
-Everything is stored before it is acknowledged. What cannot be stored now is refused for a while, so that the centre
-brings it again; what cannot be read at all is refused for good.
+Everything is stored before it is acknowledged, and the parts of a long text one by one: a centre that hands over one at a time
+brings the next only then, and perhaps to another of our processes. What cannot be stored now is refused for a while, so that
+the centre brings it again; what cannot be read at all is refused for good.
 """
 
 import asyncio
@@ -12,12 +13,12 @@ from dataclasses import dataclass
 from posthaste.channels.base import Inbox
 from posthaste.channels.smpp import wire
 from posthaste.channels.smpp.ids import Receipts
-from posthaste.channels.smpp.inbound import LongText, LongTexts, Repeats, fingerprint_of, is_sound, key_of
+from posthaste.channels.smpp.inbound import Repeats, fingerprint_of
 from posthaste.channels.smpp.meaning import address_of, is_receipt, outcome_of, report_of
-from posthaste.channels.smpp.text import Place, decoded, unwrapped
+from posthaste.channels.smpp.text import Place, decoded, is_sound, unwrapped
 from posthaste.channels.smpp.wire import Delivery, MalformedError, Pdu
 from posthaste.core.outcomes import Accepted
-from posthaste.core.signals import Echo, Inbound, Signal
+from posthaste.core.signals import Echo, Inbound, InboundPart, Signal
 
 _log = logging.getLogger(__name__)
 
@@ -32,7 +33,6 @@ class _Item:
     signals: Sequence[Signal] = ()
     status: int = wire.OK
     fingerprint: str = ""
-    stores: LongText | None = None
 
 
 class Taking:
@@ -41,13 +41,12 @@ class Taking:
     def __init__(self, inbox: Inbox, device_id: str, alphabet: str, receipts: Receipts, now_ms: Callable[[], int]) -> None:
         self._inbox, self._device_id, self._alphabet = inbox, device_id, alphabet
         self._receipts, self._now_ms = receipts, now_ms
-        self._repeats, self._long_texts = Repeats(), LongTexts()
+        self._repeats = Repeats()
         self._storing = asyncio.Lock()
 
     async def take(self, pdus: Sequence[Pdu]) -> Sequence[int]:
         """Store what came, and return the status with which each is answered."""
         async with self._storing:
-            await self._give_out(self._long_texts.given_up(self._now_ms()))
             items = [self._read(pdu) for pdu in pdus]
             if await self._stored(items):
                 return [item.status for item in items]
@@ -59,17 +58,6 @@ class Taking:
         if isinstance(outcome, Accepted):
             await self._put([Echo(self._receipts.sent([outcome.external_id]), 0, marker)])
 
-    async def give_up(self, *, everything: bool = False) -> None:
-        """Give out the long texts that will not become whole any more."""
-        async with self._storing:
-            await self._give_out(self._long_texts.all() if everything else self._long_texts.given_up(self._now_ms()))
-
-    async def _give_out(self, longs: Sequence[LongText]) -> None:
-        for long in longs:
-            external_id = f"{fingerprint_of(long.first)}-{long.began_ms}"
-            if await self._put([self._inbound(long.first, external_id, long.text)]):
-                self._long_texts.drop(long)
-
     def session_ended(self) -> None:
         self._repeats.session_ended(self._now_ms())
 
@@ -78,8 +66,6 @@ class Taking:
             return False
         for item in items:
             self._repeats.acknowledged(item.fingerprint, self._now_ms())
-            if item.stores is not None:
-                self._long_texts.drop(item.stores)
         return True
 
     async def _put(self, signals: Sequence[Signal]) -> bool:
@@ -112,25 +98,28 @@ class Taking:
         octets, place = unwrapped(delivery.user_data, delivery.esm_class)
         text = decoded(octets, delivery.coding, self._alphabet)
         place = place or _place_in_params(delivery)
-        if place is not None and not is_sound(place):
-            place = None
-        if place is not None and self._long_texts.has_no_room_for(key_of(delivery, place)):
-            return _Item(pdu, status=wire.TRY_AGAIN)
+        if place is not None and is_sound(place):
+            return _Item(pdu, [self._part(delivery, place, text)])
         fingerprint = fingerprint_of(delivery)
-        external_id, is_repeat = self._repeats.id_of(fingerprint, self._now_ms())
-        if place is None:
-            return _Item(pdu, [self._inbound(delivery, external_id, text)], fingerprint=fingerprint)
-        if is_repeat and not self._long_texts.has(key_of(delivery, place)):
-            return _Item(pdu, fingerprint=fingerprint)  # The text that it belongs to is stored already.
-        long = self._long_texts.add(delivery, place, text, self._now_ms())
-        if not long.is_complete:
-            return _Item(pdu, fingerprint=fingerprint)
-        return _Item(pdu, [self._inbound(delivery, external_id, long.text)], fingerprint=fingerprint, stores=long)
+        external_id = self._repeats.id_of(fingerprint, self._now_ms())
+        return _Item(pdu, [self._inbound(delivery, external_id, text)], fingerprint=fingerprint)
 
     def _inbound(self, delivery: Delivery, external_id: str, text: str) -> Inbound:
         to = address_of(delivery.destination)
         address = address_of(delivery.source)
         return Inbound(external_id, 0, address, text, self._now_ms(), to if to.startswith("+") else None)
+
+    def _part(self, delivery: Delivery, place: Place, text: str) -> InboundPart:
+        return InboundPart(
+            fingerprint=fingerprint_of(delivery),
+            address=address_of(delivery.source),
+            to=address_of(delivery.destination),
+            text=text,
+            at=self._now_ms(),
+            reference=place.reference,
+            total=place.total,
+            number=place.number,
+        )
 
 
 def _place_in_params(delivery: Delivery) -> Place | None:

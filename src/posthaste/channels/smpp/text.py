@@ -24,6 +24,7 @@ _OCTETS_ALONE, _OCTETS_PART = 140, 134
 _OF_CODING = {1: ASCII, 3: LATIN, 5: "iso2022_jp", 6: "iso8859_5", 7: "iso8859_8", 8: WIDE, 9: "shift_jis", 14: "euc_kr"}
 _CONCATENATED = {0x00: 1, 0x08: 2}
 _HAS_HEADER = 0x40
+_MOST_REFERENCE, _MOST_PARTS = 0xFFFF, 0xFF
 
 
 @dataclass(frozen=True, slots=True)
@@ -81,6 +82,11 @@ def unwrapped(user_data: bytes, esm_class: int) -> tuple[bytes, Place | None]:
         return user_data, None
     end = 1 + user_data[0]
     return user_data[end:], _place_in(user_data[1:end])
+
+
+def is_sound(place: Place) -> bool:
+    """Tell whether a place makes sense; a text that says it is part 7 of 3 is taken for a whole one."""
+    return place.reference <= _MOST_REFERENCE and 1 < place.total <= _MOST_PARTS and 1 <= place.number <= place.total
 
 
 def _place_in(header: bytes) -> Place | None:
