@@ -12,9 +12,12 @@ from dataclasses import dataclass, field
 from random import Random
 
 import psycopg
+import pytest
 from stock import Stock, stock
 
 from fixtures.processes import chosen_seed
+from posthaste.actions import parts
+from posthaste.actions import sweep as sweeping
 from posthaste.actions.cancel import cancel
 from posthaste.actions.claim import Claimed, claim
 from posthaste.actions.hand import Handing, hand
@@ -22,14 +25,16 @@ from posthaste.actions.health import note_health
 from posthaste.actions.lease import renew_leases
 from posthaste.actions.lines import LineChange, NewLine, add_line, change_line
 from posthaste.actions.move import move_off_device
+from posthaste.actions.parts import give_out_incomplete
 from posthaste.actions.receive import receive
 from posthaste.actions.record import Report, record
 from posthaste.actions.rescue import Sighting, conclude, rescue
+from posthaste.actions.sweep import sweep
 from posthaste.actions.withdraw import withdraw
 from posthaste.core.errors import Conflict, PosthasteError
 from posthaste.core.messages import Sending
 from posthaste.core.outcomes import Absent, Accepted, Ambiguous, CannotTell, Deferred, Found, Outcome, Refusal, Rejected
-from posthaste.core.signals import Echo, Inbound, Receipt, Signal
+from posthaste.core.signals import Echo, Inbound, InboundPart, Receipt, Signal
 from posthaste.core.workspaces import Fallback
 from posthaste.settings import Settings
 from posthaste.store import workspaces
@@ -179,14 +184,33 @@ async def report_some(hunt: Hunt) -> None:
             hunt.texts += 1
             text = hunt.random.choice(("hello", "hello", "STOP", "START"))
             signals.append(Inbound(f"in-{hunt.texts}", hunt.texts, hunt.phone(), text, int(time.time() * 1000)))
+        if hunt.random.random() < 0.3:
+            signals.append(_a_part(hunt))
     await hunt.store.write(receive, SETTINGS, device_id, signals, "a webhook")
 
 
+def _a_part(hunt: Hunt) -> InboundPart:
+    """Make a part of a STOP under one of a few references, so that texts become whole, begin anew and stay open."""
+    number, reference = hunt.random.choice((1, 2)), hunt.random.randrange(2)
+    text = ("ST", "OP")[number - 1]
+    return InboundPart(f"{reference}-{number}", hunt.phone(), "+16285550000", text, int(time.time() * 1000), reference, 2, number)
+
+
+async def clean_up(hunt: Hunt) -> None:
+    await hunt.store.write(give_out_incomplete, SETTINGS)
+    await hunt.store.write(sweep, SETTINGS)
+
+
 RACERS = [accept_some] * 6 + [send_some] * 4 + [reject_unhanded, rescue_some, rescue_some, cancel_one, cancel_one, change_one]
-RACERS += [report_some, report_some, move_some, withdraw_some]
+RACERS += [report_some, report_some, move_some, withdraw_some, clean_up]
 
 
-def test_no_error_of_the_database_reaches_a_caller_however_much_collides(postgres_url: str) -> None:
+def test_no_error_of_the_database_reaches_a_caller_however_much_collides(
+    postgres_url: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(parts, "_INCOMPLETE_MS", 20)
+    monkeypatch.setattr(sweeping, "_PARTS_FOR_MS", 20)
+
     async def main() -> None:
         random = Random(chosen_seed())
         async with stock(postgres_url, SETTINGS, devices=3, stores=2) as made:
