@@ -15,7 +15,7 @@ from posthaste.core.errors import NotFound
 from posthaste.core.holds import explain
 from posthaste.core.lines import Device, Line
 from posthaste.core.messages import Lane, Message
-from posthaste.core.outcomes import Accepted, Deferred, Refusal, Rejected
+from posthaste.core.outcomes import Accepted, Ambiguous, Deferred, Refusal, Rejected
 from posthaste.core.row import replace
 from posthaste.core.windows import Window
 from posthaste.ids import Ids
@@ -229,3 +229,15 @@ def test_a_closed_window_shows_in_a_list_once_the_claim_has_seen_it(house: House
     house.ping(line.device_id)
     house.claim()
     assert page(house, status="scheduled") == ([message_id], 1)
+
+
+def test_of_the_messages_that_are_being_sent_only_those_in_doubt_say_so(any_house: House) -> None:
+    any_house.add_line()
+    any_house.add_line()
+    any_house.accept(a_sending(1), a_sending(2))
+    doubtful, under_way = any_house.claim()
+    assert any_house.hand(doubtful, under_way) == [True, True]
+    any_house.record(doubtful, Ambiguous("the connection broke"))
+    found, _ = any_house.read(message_views, any_house.workspace.id, MessageFilters(status="sending"), 1, 10)
+    reasons = {one.message.id: one.hold and one.hold.reason for one in found}
+    assert reasons == {doubtful.message.id: "outcome_unknown", under_way.message.id: None}

@@ -201,7 +201,7 @@ def _insert(tx: Transaction, settings: Settings, workspace_id: str, drafts: list
     devices.save_clocks(tx, list(locked.values()))
     tx.wake("ready")
     return {
-        one.id: view_of(tx, one, fresh[one.line_id], locked[fresh[one.line_id].device_id], draft.lead)
+        one.id: view_of(one, fresh[one.line_id], locked[fresh[one.line_id].device_id], draft.lead, tx.now)
         for draft, one in zip(drafts, made, strict=True)
     }
 

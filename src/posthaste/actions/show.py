@@ -74,29 +74,29 @@ def message_views(
 
 
 def _views(tx: Transaction, found: Sequence[Message]) -> list[MessageView]:
-    by_line = lines.by_ids(tx, {message.line_id for message in found})
+    by_line = lines.by_ids(tx, {one.line_id for one in found})
     by_device = devices.by_ids(tx, {line.device_id for line in by_line.values()})
-    people = leads.by_ids(tx, {message.lead_id for message in found})
-    return [
-        view_of(tx, one, by_line[one.line_id], by_device[by_line[one.line_id].device_id], people.get(one.lead_id))
-        for one in found
-    ]
+    people = leads.by_ids(tx, {one.lead_id for one in found})
+    sending = [one.id for one in found if one.status == Status.SENDING]
+    in_doubt = attempts.unanswered(tx, sending) if sending else set[str]()
+
+    def view(message: Message) -> MessageView:
+        line, lead = by_line[message.line_id], people.get(message.lead_id)
+        return view_of(message, line, by_device[line.device_id], lead, tx.now, is_in_doubt=message.id in in_doubt)
+
+    return [view(one) for one in found]
 
 
-def view_of(tx: Transaction, message: Message, line: Line, device: Device, lead: Lead | None) -> MessageView:
-    return MessageView(message, line, device, lead, _hold(tx, message, line, device))
-
-
-def _hold(tx: Transaction, message: Message, line: Line, device: Device) -> Hold | None:
+def view_of(
+    message: Message, line: Line, device: Device, lead: Lead | None, now: int, *, is_in_doubt: bool = False
+) -> MessageView:
+    """Return a message as callers see it; `is_in_doubt`: its provider was called and did not say what became of it."""
+    hold = None
     if message.status == Status.WAITING:
-        return explain(message, line, device, tx.now)
-    if message.status == Status.UNKNOWN:
-        return Hold(Status.UNKNOWN, Reason.OUTCOME_UNKNOWN)
-    if message.status == Status.SENDING and any(
-        one.state == "handed" and not one.occupies for one in attempts.of_message(tx, message.id)
-    ):
-        return Hold(Status.SENDING, Reason.OUTCOME_UNKNOWN)
-    return None
+        hold = explain(message, line, device, now)
+    elif message.status == Status.UNKNOWN or is_in_doubt:
+        hold = Hold(message.status, Reason.OUTCOME_UNKNOWN)
+    return MessageView(message, line, device, lead, hold)
 
 
 def timeline_of(tx: Transaction, workspace_id: str, message_id: str) -> list[Entry]:

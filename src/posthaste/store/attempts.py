@@ -82,6 +82,15 @@ def handed_of(tx: Transaction, message_ids: Collection[str]) -> set[str]:
     return {row[0] for row in rows}
 
 
+def unanswered(tx: Transaction, message_ids: Collection[str]) -> set[str]:
+    """Return which messages have an open attempt whose call has ended without an answer. Served by attempts_of_message."""
+    rows = tx.rows(
+        "SELECT message_id FROM attempts WHERE message_id IN EACH(:ids) AND state = 'handed' AND occupies = 0",
+        {"ids": list(message_ids)},
+    )
+    return {row[0] for row in rows}
+
+
 def by_marker(tx: Transaction, device_id: str, marker: str) -> Attempt | None:
     """Return the attempt that a marker names, whatever became of it: what comes late is evidence, too."""
     attempt = by_ids(tx, [marker.removeprefix(_MARK)]).get(marker.removeprefix(_MARK))
