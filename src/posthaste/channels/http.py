@@ -13,7 +13,6 @@ import socket
 import ssl
 from collections.abc import Mapping
 from dataclasses import dataclass
-from email.utils import parsedate_to_datetime
 from functools import cache
 from http.cookiejar import CookieJar, DefaultCookiePolicy
 from typing import Final
@@ -21,6 +20,7 @@ from typing import Final
 import httpcore2
 import httpx2
 
+from posthaste.channels.reading import instant_of_mail
 from posthaste.core.outcomes import Ambiguous, Deferred
 
 
@@ -82,18 +82,11 @@ def retry_after_ms(answer: Answer) -> int | None:
     if written.isascii() and written.isdecimal():
         seconds = int(written[:20])
     else:
-        until, now = _instant_s(written), _instant_s(answer.headers.get("date", ""))
+        until, now = instant_of_mail(written), instant_of_mail(answer.headers.get("date", ""))
         if until is None or now is None:
             return None
-        seconds = max(0, until - now)
+        seconds = max(0, until - now) // 1000
     return seconds * 1000 if seconds <= _RETRY_AFTER_S_AT_MOST else None
-
-
-def _instant_s(date: str) -> int | None:
-    try:
-        return int(parsedate_to_datetime(date).timestamp())
-    except (ValueError, OverflowError):
-        return None
 
 
 def open_client(

@@ -4,6 +4,7 @@ What is kept of it must fit a database, which knows no NUL, no text without boun
 """
 
 import datetime as dt
+from email.utils import parsedate_to_datetime
 from typing import Annotated, TypeVar
 
 import msgspec
@@ -16,6 +17,7 @@ Text = Annotated[str, msgspec.Meta(max_length=320, pattern=r"^[^\x00]*$")]
 Word = Annotated[Text, msgspec.Meta(min_length=1)]
 
 _EPOCH = dt.datetime(1970, 1, 1, tzinfo=dt.UTC)
+_MILLISECOND = dt.timedelta(milliseconds=1)
 _LATEST_AT = 2**53
 
 
@@ -51,10 +53,23 @@ def instant(text: str | None, zone: dt.tzinfo | None = None) -> int | None:
         at = dt.datetime.fromisoformat(text or "")
     except ValueError:
         return None
-    aware = at if at.tzinfo else at.replace(tzinfo=zone)
-    return sound_instant((aware - _EPOCH) // dt.timedelta(milliseconds=1)) if aware.tzinfo else None
+    aware = _in_zone(at, zone)
+    return sound_instant((aware - _EPOCH) // _MILLISECOND) if aware.tzinfo else None
+
+
+def instant_of_mail(text: str) -> int | None:
+    """Return a date as HTTP and mail write it (RFC 2822) in milliseconds, None if it is none; one without a zone is UTC's."""
+    try:
+        at = parsedate_to_datetime(text)
+        return (_in_zone(at, dt.UTC) - _EPOCH) // _MILLISECOND
+    except (ValueError, OverflowError):
+        return None
 
 
 def sound_instant(ms: int | None) -> int | None:
     """Return milliseconds that can be a time: one odd date must not make a whole page unreadable."""
     return ms if ms and 0 < ms < _LATEST_AT else None
+
+
+def _in_zone(at: dt.datetime, zone: dt.tzinfo | None) -> dt.datetime:
+    return at if at.tzinfo else at.replace(tzinfo=zone)

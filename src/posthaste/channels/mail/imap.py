@@ -13,7 +13,6 @@ from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
-from email.utils import parsedate_to_datetime
 from itertools import accumulate
 
 from imap_tools import BaseMailBox, MailBox, MailBoxStartTls, MailBoxUnencrypted
@@ -22,6 +21,7 @@ from imap_tools.errors import ImapToolsError, MailboxFolderSelectError, MailboxL
 from posthaste.channels.base import Unreachable
 from posthaste.channels.mail.account import STARTTLS, TLS, Server, Waits
 from posthaste.channels.mail.reading import Letter
+from posthaste.channels.reading import instant_of_mail
 
 PAGE_MAILS = 50
 #: How far a folder is read back once its server has begun to count anew; what was seen before is known by its Message-ID.
@@ -284,12 +284,6 @@ def _measure(line: bytes) -> _Measure | None:
     uid, size, date = _UID.search(line), _SIZE.search(line), _DATE.search(line)
     if not (uid and size):
         return None
-    return _Measure(int(uid[1]), int(size[1]), _instant(date[1].decode("ascii", "replace")) if date else 0)
-
-
-def _instant(date: str) -> int:
-    """Read `17-Jul-2026 02:44:25 -0700`, which is a date of old mails, too; 0 if it is none."""
-    try:
-        return int(parsedate_to_datetime(date).timestamp() * 1000)
-    except (ValueError, OverflowError):
-        return 0
+    # As `17-Jul-2026 02:44:25 -0700`, which is how old mails wrote their dates, too.
+    at = instant_of_mail(date[1].decode("ascii", "replace")) if date else None
+    return _Measure(int(uid[1]), int(size[1]), at or 0)

@@ -5,12 +5,11 @@ Twilio's published interface document (`api_v2010`); fields that nothing of ours
 """
 
 from datetime import UTC, datetime
-from email.utils import parsedate_to_datetime
 from urllib.parse import parse_qsl, urlsplit
 
 from msgspec import Struct, field
 
-from posthaste.channels.reading import Word
+from posthaste.channels.reading import Word, instant_of_mail
 
 _FIELDS_AT_MOST = 1_000
 
@@ -102,11 +101,8 @@ def number(text: str | None) -> int:
 
 
 def instant(text: str | None) -> int | None:
-    """Return an RFC 2822 date, which is how Twilio and HTTP write them, in milliseconds."""
-    try:
-        return int(parsedate_to_datetime(text).timestamp() * 1000) if text else None
-    except (ValueError, OverflowError):
-        return None
+    """Return a date as Twilio and HTTP write it in milliseconds."""
+    return instant_of_mail(text) if text else None
 
 
 def day_and_time(at: int) -> str:
