@@ -44,10 +44,10 @@ class Watch:
     house: House
     watcher: Watcher
 
-    async def ping(self) -> None:
+    async def ping(self, watcher: Watcher | None = None) -> None:
         self.house.clock.now += self.house.settings.health_every_ms + 1
         for access in await self.house.store.write(take_due_for_health, self.house.settings, 9):
-            await self.watcher._ping(access)
+            await (watcher or self.watcher)._ping(access)
 
     async def change(self, **given: str) -> None:
         change = LineChange(resetting=Resetting(BlueBubbles.kind, given, VAULT))
@@ -86,6 +86,24 @@ def test_a_device_that_was_away_is_told_again() -> None:
             mac.is_up = False
             await it.ping()
             mac.is_up = True
+            await it.ping()
+            assert len(mac.told) == 2
+
+    run(main)
+
+
+def test_a_device_that_was_away_is_told_again_though_another_process_missed_it() -> None:
+    async def main() -> None:
+        mac = Mac()
+        async with watching(mac) as it:
+            reach = Reach(VAULT, lambda access: "http://posthaste.test/hooks")
+            other = Watcher(it.house.store, it.house.settings, {"bluebubbles": cast(Channel, mac)}, reach)
+            await it.ping()
+            mac.is_up = False
+            await it.ping(other)
+            mac.is_up = True
+            await it.ping()
+            assert len(mac.told) == 2
             await it.ping()
             assert len(mac.told) == 2
 

@@ -50,7 +50,8 @@ class Watcher:
             channel = self._channels[access.channel]
             device = self._reach(access)
             health = await channel.ping(device)
-            if health.is_up and not self._listens(device):
+            # One that was away may have forgotten us, also where another process saw that it was.
+            if health.is_up and (access.failures or not self._listens(device)):
                 health = await self._listen(channel, device, health)
             if not health.is_up:
                 self._listening.pop(access.device_id, None)

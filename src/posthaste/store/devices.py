@@ -19,7 +19,9 @@ _COLUMNS = """
 
 @dataclass(frozen=True, slots=True)
 class Access:
-    """How a device is reached: what only its channel reads. `secret` is sealed."""
+    """How a device is reached: what only its channel reads. `secret` is sealed; `failures` are the pings in a row that it has
+    not answered.
+    """
 
     device_id: str
     workspace_id: str
@@ -30,6 +32,7 @@ class Access:
     hook_token: str
     cursor: int
     config: Mapping[str, str] = field(default_factory=dict)
+    failures: int = 0
 
 
 def _json(value: Mapping[str, object] | Mapping[str, str]) -> str:
@@ -171,11 +174,11 @@ def reserve_check(tx: Transaction, device_id: str, at: int) -> None:
     tx.run("UPDATE devices SET check_free_at = :at WHERE id = :id", {"id": device_id, "at": at})
 
 
-_ACCESS = "id, workspace_id, channel, url, secret, options, hook_token, cursor, config"
+_ACCESS = "id, workspace_id, channel, url, secret, options, hook_token, cursor, config, failures"
 
 
 def _access(row: Row) -> Access:
-    return Access(row[0], row[1], row[2], row[3], row[4], json.decode(row[5]), row[6], row[7], json.decode(row[8]))
+    return Access(row[0], row[1], row[2], row[3], row[4], json.decode(row[5]), row[6], row[7], json.decode(row[8]), row[9])
 
 
 def access(tx: Transaction, ids: Collection[str]) -> dict[str, Access]:
@@ -215,12 +218,12 @@ def in_use(tx: Transaction) -> list[Access]:
 def take_due_for_health(tx: Transaction, every_ms: int, limit: int) -> list[Access]:
     """Take the devices whose ping is due, and put their next one off, so that one node pings each."""
     rows = tx.rows(
-        """
+        f"""
         UPDATE devices SET health_due_at = :next
         WHERE id IN (
             SELECT id FROM devices WHERE health_due_at <= :now ORDER BY health_due_at LIMIT :limit /*pg FOR UPDATE SKIP LOCKED */
         )
-        RETURNING id, workspace_id, channel, url, secret, options, hook_token, cursor, config
+        RETURNING {_ACCESS}
         """,
         {"now": tx.now, "next": tx.now + every_ms, "limit": limit},
     )
@@ -230,7 +233,7 @@ def take_due_for_health(tx: Transaction, every_ms: int, limit: int) -> list[Acce
 def take_due_for_poll(tx: Transaction, every_ms: int, limit: int) -> list[Access]:
     """Take the devices that are up and whose poll is due, and put their next one off, so that one node polls each."""
     rows = tx.rows(
-        """
+        f"""
         UPDATE devices SET poll_due_at = :next
         WHERE id IN (
             SELECT id FROM devices
@@ -239,7 +242,7 @@ def take_due_for_poll(tx: Transaction, every_ms: int, limit: int) -> list[Access
             LIMIT :limit
             /*pg FOR UPDATE SKIP LOCKED */
         )
-        RETURNING id, workspace_id, channel, url, secret, options, hook_token, cursor, config
+        RETURNING {_ACCESS}
         """,
         {"now": tx.now, "next": tx.now + every_ms, "limit": limit},
     )
