@@ -92,7 +92,7 @@ def _read(tx: Transaction, town: "Town", on_phones: Mapping[str, list[Received]]
         now=tx.now,
         views={one: message_view(tx, town.workspace_id, one) for one in ids},
         replies=messages.by_ids(tx, replies),
-        attempts=of_messages,
+        attempts={one: _in_order(of_message, sends, town.network.sends) for one, of_message in of_messages.items()},
         timelines={one: timeline_of(tx, town.workspace_id, one) for one in ids},
         on_phones=on_phones,
         guids=frozenset(one.guid for of_mark in on_phones.values() for one in of_mark),
@@ -122,6 +122,13 @@ def _matched(sends: Iterable[Sent], every: Iterable[Attempt]) -> tuple[dict[str,
         else:
             found[last.id].append(sent)
     return found, unwritten
+
+
+def _in_order(every: Iterable[Attempt], sends: Mapping[str, list[Sent]], all_sends: list[Sent]) -> list[Attempt]:
+    """Put attempts in the order in which they were made; of one millisecond the network knows it, and ids of two lives do not."""
+    places = {id(sent): number for number, sent in enumerate(all_sends)}
+    firsts = {attempt_id: places[id(of_attempt[0])] for attempt_id, of_attempt in sends.items()}
+    return sorted(every, key=lambda one: (one.claimed_at, firsts.get(one.id, -1)))
 
 
 def _in_flight(tx: Transaction) -> dict[str, tuple[int, int]]:
