@@ -24,6 +24,7 @@ from .wire import Sent
 if TYPE_CHECKING:
     from .town import Town
 
+_NEVER = 1 << 62
 _MARK = re.compile(r"#\d+#")
 
 
@@ -128,7 +129,7 @@ def _in_order(every: Iterable[Attempt], sends: Mapping[str, list[Sent]], all_sen
     """Put attempts in the order in which they were made; of one millisecond the network knows it, and ids of two lives do not."""
     places = {id(sent): number for number, sent in enumerate(all_sends)}
     firsts = {attempt_id: places[id(of_attempt[0])] for attempt_id, of_attempt in sends.items()}
-    return sorted(every, key=lambda one: (one.claimed_at, firsts.get(one.id, -1)))
+    return sorted(every, key=lambda one: (one.claimed_at, one.finished_at or _NEVER, firsts.get(one.id, -1)))
 
 
 def _in_flight(tx: Transaction) -> dict[str, tuple[int, int]]:
