@@ -53,7 +53,8 @@ def _could_not(evidence: Evidence, view: MessageView, why: str) -> bool:
     message = view.message
     match why:
         case Skip.NO_LINE:
-            return any(change.rules.get("isActive") is False for change in evidence.town.changes)
+            sms_line = len(evidence.town.line_ids) - 1
+            return any(change.line == sms_line and change.rules.get("isActive") is False for change in evidence.town.changes)
         case Skip.NO_PHONE:
             return all(is_email(address) for address in message.addresses)
         case Skip.TOO_LATE:

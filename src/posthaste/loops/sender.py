@@ -133,23 +133,22 @@ class Sender:
         target = json.dumps(asdict(order.target))
         if not await self._hands.ask(Handing(one.attempt.id, self._leases.owner, order.address, target, order.text)):
             return None
-        started_at = self._clock.monotonic_ms()
+        started_after_ms = self._clock.monotonic_ms() - asked_at
         if not self._is_in_time(asked_at):
             # Somebody may hold the attempt for dead by now: the call is not made.
             return Report(one.attempt, Deferred("the call could not start in time"), 0)
         outcome = await channel.send(device, order)
         if isinstance(outcome, Ambiguous) and channel.kind.promises.repeats_safely:
-            started_at, outcome = await self._repeat(one, channel, device, order, started_at, outcome)
-        return await self._reported(one, outcome, int(started_at - asked_at) + 1)
+            outcome = await self._repeat(one, channel, device, order) or outcome
+        return await self._reported(one, outcome, int(started_after_ms) + 1)
 
     def _is_in_time(self, asked_at: float) -> bool:
         return self._clock.monotonic_ms() - asked_at < self._settings.start_within_ms
 
-    async def _repeat(
-        self, one: Claimed, channel: Channel, device: Connection, order: Order, started_at: float, outcome: Outcome
-    ) -> tuple[float, Outcome]:
-        """Make the same request again, where nobody can tell what became of it and the provider knows it by its key; return
-        when the last one began and what is known then.
+    async def _repeat(self, one: Claimed, channel: Channel, device: Connection, order: Order) -> Accepted | None:
+        """Make the same request again, where nobody can tell what became of it and the provider knows it by its key.
+
+        A refusal now says nothing about the one before, so only that it was taken is an answer.
         """
         handed_at: int | None = None
         for pause_s in _REPEATS_AFTER_S:
@@ -158,11 +157,10 @@ class Sender:
             handed_at = await self._store.write(hand_again, self._settings, one.attempt.id, self._leases.owner, handed_at)
             if handed_at is None or not self._is_in_time(asked_at):
                 break
-            started_at = self._clock.monotonic_ms()
             again = await channel.send(device, order)
-            if isinstance(again, Accepted):  # A refusal says nothing about the one before.
-                return started_at, again
-        return started_at, outcome
+            if isinstance(again, Accepted):
+                return again
+        return None
 
     async def _reported(self, one: Claimed, outcome: Outcome, started_after_ms: int | None = None) -> Report:
         if isinstance(outcome, Deferred) and outcome.device_is_down:
